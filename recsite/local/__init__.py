@@ -1,0 +1,1 @@
+"""For one machine without services: embedded servers, models from packages, demo and checks."""
