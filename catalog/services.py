@@ -1,0 +1,254 @@
+"""Every write of facts, with its announcement in the same transaction.
+
+A service takes clean values, leaves uniqueness and references to the database, and answers what
+it cannot do with `Refused`, which the doors turn into a 4xx or a message. Bulk writes have their
+own module, catalog.importers.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from catalog.models import (
+    Attribute,
+    Category,
+    Consent,
+    Creator,
+    Feedback,
+    Item,
+    ItemCreator,
+    User,
+)
+from catalog.signals import feedback_recorded, item_changed
+from catalog.text import clean
+
+LATE_FEEDBACK = timedelta(days=7)  # an offline client may be this late; older counts as this old
+ATTRIBUTES_BYTES = 16_000
+CONSENT_VERSION = "2026-11"
+
+
+class Refused(Exception):
+    """The write was not done. `code` is stable, `field` names what is wrong, text is for people."""
+
+    def __init__(self, code: str, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.code, self.message, self.field = code, message, field
+
+
+# --- people -----------------------------------------------------------------------------------
+
+
+def register(*, email: str, password: str, name: str = "", consent: bool = True) -> User:
+    """A new member. With consent, personalisation is agreed to in the same transaction."""
+    user = User(email=email.strip().lower(), name=clean(name, 100))
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise Refused("password", " ".join(error.messages), "password") from None
+    user.set_password(password)
+    try:
+        with transaction.atomic():
+            user.save()
+            if consent:
+                Consent.objects.create(
+                    user=user,
+                    purpose=Consent.Purpose.PERSONALISATION,
+                    version=CONSENT_VERSION,
+                )
+    except IntegrityError:
+        raise Refused("email_taken", _("This e-mail address has an account."), "email") from None
+    return user
+
+
+def rename(user: User, name: str) -> None:
+    user.name = clean(name, 100)
+    user.save(update_fields=["name"])
+
+
+# --- items ------------------------------------------------------------------------------------
+
+
+def check_attributes(attributes: object) -> dict:
+    """The attributes, if each is declared and of its type; else Refused."""
+    if not isinstance(attributes, dict):
+        raise Refused(
+            "attributes", _("Attributes are an object of names and values."), "attributes"
+        )
+    if len(json.dumps(attributes)) > ATTRIBUTES_BYTES:
+        raise Refused("attributes", _("Attributes are larger than 16 kB."), "attributes")
+    declared = dict(Attribute.objects.filter(name__in=attributes).values_list("name", "type"))
+    for name, value in attributes.items():
+        if name not in declared:
+            raise Refused(
+                "attributes", _("There is no declared attribute “%s”.") % name, "attributes"
+            )
+        if not _has_type(value, declared[name]):
+            raise Refused(
+                "attributes",
+                _("The attribute “%(name)s” takes a %(type)s.")
+                % {"name": name, "type": Attribute.Type(declared[name]).label},
+                "attributes",
+            )
+    return attributes
+
+
+def _has_type(value: object, kind: str) -> bool:
+    if kind == Attribute.Type.BOOLEAN:
+        return isinstance(value, bool)
+    if kind == Attribute.Type.NUMBER:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and math.isfinite(value)
+    if kind == Attribute.Type.DATE:
+        try:
+            datetime.fromisoformat(value)
+        except (TypeError, ValueError):
+            return False
+        return True
+    return isinstance(value, str) and "\x00" not in value
+
+
+def save_item(
+    item: Item,
+    *,
+    categories: Iterable[Category] | None = None,
+    creators: Sequence[Creator] | None = None,
+) -> Item:
+    """Write an item with what belongs to it, and announce it. None leaves a relation as it is."""
+    with transaction.atomic():
+        item.updated_at = Now()
+        item.save()
+        if categories is not None:
+            item.categories.set(categories)
+        if creators is not None:
+            ItemCreator.objects.filter(item=item).delete()
+            ItemCreator.objects.bulk_create(
+                ItemCreator(item=item, creator=creator, position=position)
+                for position, creator in enumerate(creators)
+            )
+        announce_items([item.pk])
+    item.refresh_from_db(fields=["updated_at"])
+    return item
+
+
+def remove_items(item_ids: Sequence[int]) -> int:
+    """Take items out of every list, for good. Their rows and feedback stay."""
+    with transaction.atomic():
+        removed = Item.objects.filter(pk__in=item_ids, removed_at=None).update(
+            removed_at=Now(), updated_at=Now()
+        )
+        announce_items(item_ids)
+    return removed
+
+
+def announce_items(item_ids: Sequence[int]) -> None:
+    """Say that items changed; for writers that do not go through save_item."""
+    item_changed.send(sender=Item, item_ids=list(item_ids))
+
+
+# --- feedback ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Given:
+    """One piece of feedback as a client gave it."""
+
+    item: UUID
+    kind: str
+    value: float | None = None
+    text: str = ""
+    occurred_at: datetime | None = None
+    uuid: UUID | None = None
+    served_id: UUID | None = None
+
+    def digest(self) -> bytes:
+        """Equal for equal bodies: tells a repeated request from a reused id."""
+        moment = self.occurred_at.isoformat() if self.occurred_at else None
+        body = [str(self.item), self.kind, self.value, self.text, moment, str(self.served_id)]
+        return hashlib.sha256(json.dumps(body).encode()).digest()[:16]
+
+
+def record_feedback(user: User, given: Given) -> tuple[Feedback, bool]:
+    """Write one piece of feedback; answer the row, and whether it is new.
+
+    The same id with the same body gives the row that is there. Feedback is acknowledged only
+    after the commit of the caller's transaction, together with the work it causes.
+    """
+    with transaction.atomic():
+        _lock(user)
+        if given.uuid:
+            known = Feedback.objects.filter(user=user, uuid=given.uuid).first()
+            if known:
+                if bytes(known.digest) == given.digest():
+                    return known, False
+                raise Refused("conflict", _("This id was used for other feedback."), "id")
+        item = Item.objects.filter(uuid=given.item, removed_at=None).annotate(now=Now()).first()
+        if item is None:
+            raise Refused("unknown_item", _("There is no such item."), "item")
+        occurred_at = min(max(given.occurred_at or item.now, item.now - LATE_FEEDBACK), item.now)
+        row = Feedback(
+            user=user,
+            item=item,
+            kind=given.kind,
+            value=given.value,
+            text=clean(given.text, 5000),
+            occurred_at=occurred_at,
+            served_id=given.served_id,
+            digest=given.digest(),
+        )
+        if given.uuid:
+            row.uuid = given.uuid
+        if given.kind in Feedback.OPINIONS:
+            live = _opinions(user, item.pk).filter(superseded_at=None).first()
+            if live and live.occurred_at > occurred_at:
+                row.superseded_at = item.now
+            elif live:
+                live.superseded_at = item.now
+                live.save(update_fields=["superseded_at"])
+        row.save(force_insert=True)
+        feedback_recorded.send(sender=Feedback, user_ids=[user.pk])
+    return row, True
+
+
+def retract_feedback(user: User, uuid: UUID) -> Feedback:
+    """Undo one's own feedback. The opinion that it had replaced, if any, is live again."""
+    with transaction.atomic():
+        _lock(user)
+        row = Feedback.objects.filter(user=user, uuid=uuid).annotate(now=Now()).first()
+        if row is None:
+            raise Refused("unknown_feedback", _("There is no such feedback."), "id")
+        if row.retracted_at is None:
+            was_live = row.kind in Feedback.OPINIONS and row.superseded_at is None
+            row.retracted_at = row.now
+            row.save(update_fields=["retracted_at"])
+            if was_live:
+                former = _opinions(user, row.item_id).order_by("-occurred_at", "-id").first()
+                if former:
+                    former.superseded_at = None
+                    former.save(update_fields=["superseded_at"])
+            feedback_recorded.send(sender=Feedback, user_ids=[user.pk])
+    return row
+
+
+def _lock(user: User) -> None:
+    """One writer a person at a time, so that the slot of an opinion has one winner."""
+    locked = User.objects.select_for_update(no_key=True).filter(
+        pk=user.pk, erased_at=None, is_active=True
+    )
+    if not locked.values_list("pk", flat=True).first():
+        raise Refused("no_account", _("This account is closed."))
+
+
+def _opinions(user: User, item_id: int):
+    return Feedback.objects.filter(
+        user=user, item_id=item_id, kind__in=Feedback.OPINIONS, retracted_at=None
+    )

@@ -1,0 +1,10 @@
+"""Announcements: something changed, said inside the transaction that changed it.
+
+Whoever listens may insert rows and nothing slower, so that fact and work are committed together.
+"""
+
+from django.dispatch import Signal
+
+item_changed = Signal()  # item_ids: list[int]; what is said of the items, or whether they show
+feedback_recorded = Signal()  # user_ids: list[int]; also when feedback was retracted
+user_erased = Signal()  # user_id: int

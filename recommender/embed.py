@@ -1,0 +1,160 @@
+"""Keep each item's vector and words equal to its content.
+
+Encoding is slow, so it holds no lock; writing locks the items and leaves out a text that has
+changed since. Whoever changed it has left a job, which brings us back.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+from django.db import transaction
+
+from recommender import jobs, store
+from recommender.embeddings import centring, encoder
+from recommender.embeddings.encoder import Encoder
+from recommender.embeddings.fingerprint import fingerprint
+from recommender.embeddings.text import GENERIC_TEXTS, item_text
+from recommender.models import EmbeddingSpace
+from recommender.store import Content
+from recommender.understanding import words
+
+CHUNK = 512  # items encoded together, so that equal lengths meet
+SAMPLE = 2000  # items whose mean is subtracted
+FEW = 200  # below so many items, general sentences help out
+
+_loaded: dict[int, Encoder] = {}  # by space: a process loads a model once
+
+
+def load_encoder() -> Encoder:
+    """The encoder that the settings name. In a worker or a command: this may load torch."""
+    return encoder.load(
+        settings.EMBEDDING_MODEL,
+        models_folder=Path(settings.MODELS_FOLDER),
+        backend=settings.EMBEDDING_BACKEND,
+        url=settings.ENCODER_URL,
+    )
+
+
+def encoder_of(space: EmbeddingSpace) -> Encoder:
+    """The encoder that made a space, or EncoderError: vectors of another would be noise in it."""
+    if space.id not in _loaded:
+        _loaded[space.id] = encoder.load(
+            space.model,
+            models_folder=Path(settings.MODELS_FOLDER),
+            backend=space.backend,
+            url=settings.ENCODER_URL,
+            dimension=space.dimension,
+            digest=space.digest,
+        )
+    return _loaded[space.id]
+
+
+def create_space(*, name: str = "", activate: bool = True) -> EmbeddingSpace:
+    """A space for the model that the settings name, with means taken from items of now."""
+    model = load_encoder()
+    texts = [text_of(c) for c in store.contents(store.sample_item_ids(SAMPLE))]
+    if len(texts) < FEW:
+        texts += GENERIC_TEXTS
+    means = {role: centring.mean(model.encode(texts, role=role)) for role in ("item", "query")}
+    space = store.create_space(
+        name=name or _name(model),
+        backend=settings.EMBEDDING_BACKEND,
+        model=settings.EMBEDDING_MODEL,
+        settings=model.settings,
+        digest=model.digest,
+        dimension=model.dimension,
+        mean_item=[float(x) for x in means["item"]],
+        mean_query=[float(x) for x in means["query"]],
+    )
+    if activate:
+        store.activate(space)
+    return space
+
+
+def _name(model: Encoder) -> str:
+    short = Path(settings.EMBEDDING_MODEL).name.lower().replace(".", "-")
+    return f"{short}-{model.digest[:8]}"
+
+
+def text_of(content: Content) -> str:
+    return item_text(
+        content.title,
+        published_year=content.published_year,
+        categories=content.categories,
+        creators=content.creators,
+        description=content.description,
+    )
+
+
+def embed_items(space: EmbeddingSpace | None, item_ids: Sequence[int]) -> int:
+    """Bring words and vectors of items up to date; how many vectors were written.
+
+    Raises EncoderError when the model is missing or another; words are up to date even then.
+    """
+    index_words(item_ids)
+    space = space or store.active_space() or create_space()
+    found = {c.id: text_of(c) for c in store.contents(item_ids)}
+    marks = {item: fingerprint(space.digest, text) for item, text in found.items()}
+    known = store.fingerprints(space, list(found))
+    stale = [item for item in found if known.get(item) != marks[item]]
+    vectors = np.zeros((0, space.dimension), dtype=np.float32)
+    if stale:
+        raw = encoder_of(space).encode([found[item] for item in stale], role="item")
+        vectors = centring.centre(raw, np.array(space.mean_item, dtype=np.float32))
+    with transaction.atomic():
+        now = {c.id: text_of(c) for c in store.contents(list(found), lock=True)}
+        same = [row for row, item in enumerate(stale) if now.get(item) == found[item]]
+        kept = [stale[row] for row in same]
+        store.put_embeddings(space, kept, vectors[same], [marks[item] for item in kept])
+        jobs.settle("embed", [item for item in found if now.get(item) == found[item]])
+    return len(same)
+
+
+def index_words(item_ids: Sequence[int]) -> None:
+    """Make items findable by their words. Quick, so it is done under the lock of the items."""
+    with transaction.atomic():
+        rows, latin = [], set()
+        for content in store.contents(item_ids, lock=True):
+            parts = [
+                (content.title, "A"),
+                (" ".join(content.creators), "B"),
+                (" ".join(content.categories), "C"),
+                (content.description, "D"),
+            ]
+            rows.append((content.id, words.vector_literal(parts)))
+            latin |= words.latin_words(" ".join(text for text, _ in parts))
+        store.put_words(rows, sorted(latin))
+
+
+def embed_everything(progress: Callable[[int], None] = lambda done: None) -> int:
+    """Embed all items that are new or have changed; how many vectors were written.
+
+    Vectors are loaded first and the index is built afterwards, which is several times faster.
+    """
+    space = store.active_space() or create_space()
+    written = 0
+    for chunk in store.item_id_chunks(CHUNK):
+        written += embed_items(space, chunk)
+        progress(len(chunk))
+    store.build_index(space)
+    return written
+
+
+def request_stale() -> int:
+    """Ask for what no announcement told of: bulk changes, another text form. How many items."""
+    space = store.active_space()
+    if space is None:
+        return 0
+    asked = 0
+    for chunk in store.item_id_chunks(2000):
+        known = store.fingerprints(space, chunk)
+        stale = [
+            c.id
+            for c in store.contents(chunk)
+            if known.get(c.id) != fingerprint(space.digest, text_of(c))
+        ]
+        jobs.request("embed", stale)
+        asked += len(stale)
+    return asked

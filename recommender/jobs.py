@@ -1,0 +1,227 @@
+"""Work is a row: what has to be done is committed with its cause, and outlives broker and worker.
+
+    request    inside the transaction of the cause; requests of one kind and key become one row
+    take       the relay: what is due and how to send it, never more in flight than WINDOW a kind
+    claim      the worker: one attempt more, committed before the work; parked after ATTEMPTS
+    kept       the worker: the lease is renewed while the work goes on, and ends with the process
+    close, fail, defer    done; or try again later; or not the job's fault, so not counted
+
+Time is the database's. A message may be lost or come twice: the row decides.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.db import connection, connections
+
+from recommender.models import Job
+
+ATTEMPTS = 3
+WINDOW = 512  # jobs of a kind sent and not yet done: a backlog waits here, not in the broker
+CHUNK = 64  # jobs a message, for kinds that are cheaper together
+GRACE_SECONDS = 60  # a message unanswered for so long is sent again
+LEASE_SECONDS = 60
+DELAY_SECONDS = {"learn": 1}  # so that a burst of feedback is learned from once
+TOGETHER = {"embed"}
+_OPEN = "done_at IS NULL AND parked_at IS NULL"
+
+
+@dataclass(frozen=True)
+class Claim:
+    id: int
+    key: int
+    version: int
+    attempts: int
+
+
+def request(kind: str, keys: Iterable[int]) -> None:
+    """Note that something is to be done for each key. Cheap: one statement for any number."""
+    keys = sorted(set(keys))  # one order for all writers, or two could wait for each other
+    if not keys:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO recommender_job (kind, key, version, attempts, due_at, error)"
+            " SELECT %s, key, 1, 0, now() + make_interval(secs => %s), '' FROM unnest(%s) AS key"
+            " ON CONFLICT (kind, key) DO UPDATE SET version = recommender_job.version + 1,"
+            " requested_at = now(), attempts = 0, error = '', parked_at = NULL, done_at = NULL,"
+            # what is at work keeps its lease; it is sent again when it closes
+            " due_at = CASE WHEN recommender_job.leased_until > now()"
+            " THEN recommender_job.leased_until ELSE excluded.due_at END,"
+            " sent_at = CASE WHEN recommender_job.leased_until > now()"
+            " THEN recommender_job.sent_at END",
+            [kind, DELAY_SECONDS.get(kind, 0), keys],
+        )
+
+
+def take() -> list[tuple[str, list[int]]]:
+    """What to send now: (kind, job ids) a message. Marked as sent; call in autocommit."""
+    messages: list[tuple[str, list[int]]] = []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT DISTINCT kind FROM recommender_job WHERE {_OPEN} AND due_at <= now()"
+        )
+        for (kind,) in cursor.fetchall():
+            cursor.execute(
+                f"WITH flying AS (SELECT count(*) AS n FROM recommender_job WHERE kind = %s"
+                f" AND {_OPEN} AND sent_at IS NOT NULL AND due_at > now()),"
+                f" due AS (SELECT id FROM recommender_job WHERE kind = %s AND {_OPEN}"
+                " AND due_at <= now() ORDER BY due_at, id"
+                " LIMIT greatest(0, %s - (SELECT n FROM flying)) FOR UPDATE SKIP LOCKED)"
+                " UPDATE recommender_job j SET sent_at = now(),"
+                " due_at = now() + make_interval(secs => %s)"
+                " FROM due WHERE j.id = due.id RETURNING j.id, j.attempts",
+                [kind, kind, WINDOW, GRACE_SECONDS],
+            )
+            rows = sorted(cursor.fetchall())
+            # One job that kills its worker must not take its neighbours along again.
+            fresh = [job for job, attempts in rows if attempts == 0 and kind in TOGETHER]
+            alone = [job for job, attempts in rows if attempts or kind not in TOGETHER]
+            messages += [(kind, fresh[i : i + CHUNK]) for i in range(0, len(fresh), CHUNK)]
+            messages += [(kind, [job]) for job in alone]
+    return messages
+
+
+def give_back(job_ids: Sequence[int], *, seconds: float) -> None:
+    """The broker did not take the message: due again after a while."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE recommender_job SET sent_at = NULL,"
+            " due_at = now() + make_interval(secs => %s)"
+            f" WHERE id = ANY(%s) AND {_OPEN} AND coalesce(leased_until <= now(), true)",
+            [seconds, list(job_ids)],
+        )
+
+
+def claim(job_ids: Sequence[int]) -> list[Claim]:
+    """Begin an attempt at those that are open and not at work elsewhere. Call in autocommit."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE recommender_job SET parked_at = now(), leased_until = NULL,"
+            " error = coalesce(nullif(error, ''), 'the worker died at each attempt')"
+            f" WHERE id = ANY(%s) AND {_OPEN} AND attempts >= %s"
+            " AND coalesce(leased_until <= now(), true)",
+            [list(job_ids), ATTEMPTS],
+        )
+        cursor.execute(
+            "UPDATE recommender_job SET attempts = attempts + 1,"
+            " leased_until = now() + make_interval(secs => %s),"
+            " due_at = now() + make_interval(secs => %s)"
+            f" WHERE id = ANY(%s) AND {_OPEN} AND coalesce(leased_until <= now(), true)"
+            " RETURNING id, key, version, attempts",
+            [LEASE_SECONDS, LEASE_SECONDS, list(job_ids)],
+        )
+        return [Claim(*row) for row in sorted(cursor.fetchall())]
+
+
+@contextmanager
+def kept(claims: Sequence[Claim]) -> Iterator[None]:
+    """Renew the lease from a thread of its own, so that it ends when the process does."""
+    ids, finished = [claim.id for claim in claims], threading.Event()
+
+    def renew() -> None:
+        while not finished.wait(LEASE_SECONDS / 3):
+            with connections["default"].cursor() as cursor:
+                cursor.execute(
+                    "UPDATE recommender_job SET leased_until = now() + make_interval(secs => %s),"
+                    " due_at = now() + make_interval(secs => %s)"
+                    f" WHERE id = ANY(%s) AND {_OPEN} AND leased_until IS NOT NULL",
+                    [LEASE_SECONDS, LEASE_SECONDS, ids],
+                )
+            connections["default"].close()
+
+    thread = threading.Thread(target=renew, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join(timeout=5)
+
+
+def close(claims: Sequence[Claim]) -> None:
+    """Done, unless something newer was asked for meanwhile: then due again at once."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE recommender_job j SET leased_until = NULL, sent_at = NULL, attempts = 0,"
+            " error = '', due_at = CASE WHEN j.version = c.version THEN j.due_at ELSE now() END,"
+            " done_at = CASE WHEN j.version = c.version THEN now() END"
+            " FROM unnest(%s::bigint[], %s::bigint[]) AS c (id, version)"
+            " WHERE j.id = c.id AND j.parked_at IS NULL",
+            [[claim.id for claim in claims], [claim.version for claim in claims]],
+        )
+
+
+def fail(claims: Sequence[Claim], error: str) -> None:
+    """Try again later, twice as late each time; after the last attempt an operator decides."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE recommender_job SET leased_until = NULL, sent_at = NULL, error = %s,"
+            " due_at = now() + make_interval(secs => 2 ^ attempts),"
+            " parked_at = CASE WHEN attempts >= %s THEN now() END"
+            f" WHERE id = ANY(%s) AND {_OPEN}",
+            [error[:2000], ATTEMPTS, [claim.id for claim in claims]],
+        )
+
+
+def defer(claims: Sequence[Claim], error: str, *, seconds: float = 15) -> None:
+    """Wait without counting the attempt: what the work needs is missing, the job is not at fault."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE recommender_job SET leased_until = NULL, sent_at = NULL, error = %s,"
+            " attempts = greatest(attempts - 1, 0), due_at = now() + make_interval(secs => %s)"
+            f" WHERE id = ANY(%s) AND {_OPEN}",
+            [error[:2000], seconds, [claim.id for claim in claims]],
+        )
+
+
+def settle(kind: str, keys: Sequence[int]) -> None:
+    """Close what a bulk run has done, if nobody is at it.
+
+    Call in the transaction that holds the locks of the rows whose content was compared: then no
+    newer request can hide behind the one that is closed.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE recommender_job SET done_at = now(), sent_at = NULL, error = ''"
+            f" WHERE kind = %s AND key = ANY(%s) AND {_OPEN} AND leased_until IS NULL",
+            [kind, list(keys)],
+        )
+
+
+def counts() -> dict[str, int]:
+    """How many wait, are at work, are parked; and how long the oldest due one has waited."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT count(*) FILTER (WHERE {_OPEN} AND leased_until IS NULL),"
+            f" count(*) FILTER (WHERE {_OPEN} AND leased_until > now()),"
+            " count(*) FILTER (WHERE parked_at IS NOT NULL),"
+            " coalesce(extract(epoch FROM now() - min(requested_at)"
+            f" FILTER (WHERE {_OPEN})), 0)::int FROM recommender_job"
+        )
+        waiting, at_work, parked, oldest_seconds = cursor.fetchone()
+    return {
+        "waiting": waiting,
+        "at_work": at_work,
+        "parked": parked,
+        "oldest_seconds": oldest_seconds,
+    }
+
+
+def retry(job_ids: Sequence[int]) -> int:
+    """An operator's second chance for parked jobs."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE recommender_job SET parked_at = NULL, attempts = 0, due_at = now(),"
+            " sent_at = NULL, leased_until = NULL"
+            " WHERE id = ANY(%s) AND parked_at IS NOT NULL AND done_at IS NULL",
+            [list(job_ids)],
+        )
+        return cursor.rowcount
+
+
+def open_jobs(kind: str | None = None) -> int:
+    jobs = Job.objects.filter(done_at=None, parked_at=None)
+    return (jobs.filter(kind=kind) if kind else jobs).count()

@@ -1,0 +1,208 @@
+"""What the recommender has derived from facts, what it served, and the work that waits.
+
+Everything here except Served can be thrown away and made again from the facts.
+"""
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
+from django.db import models
+from django.db.models import F, Func, Q
+from django.db.models.functions import Now
+from django.db.models.lookups import GreaterThan, LessThan
+from django.utils.translation import gettext_lazy as _
+from pgvector.django import HalfVectorField
+
+from catalog.models import Item, User
+from catalog.uuid7 import uuid7
+
+NORM = Func(F("embedding"), function="l2_norm", output_field=models.FloatField())
+
+
+class Real(models.FloatField):
+    """A number in four bytes: enough for weights, half the memory."""
+
+    def db_type(self, connection) -> str:
+        return "real"
+
+
+class EmbeddingSpace(models.Model):
+    """One way to turn content into vectors. Vectors of two spaces are never compared."""
+
+    class Status(models.TextChoices):
+        BUILDING = "building", _("building")
+        ACTIVE = "active", _("active")
+        RETIRED = "retired", _("retired")
+
+    name = models.SlugField(_("name"), max_length=100, unique=True)
+    modality = models.CharField(_("modality"), max_length=10, default="text")
+    backend = models.CharField(_("backend"), max_length=20)
+    model = models.CharField(_("model"), max_length=300)
+    settings = models.JSONField(_("settings"), default=dict)
+    digest = models.CharField(_("digest"), max_length=64)
+    dimension = models.PositiveIntegerField(_("dimension"))
+    # Subtracted from raw vectors, one per role; fixed when the space is made.
+    mean_item = ArrayField(models.FloatField(), verbose_name=_("mean of items"))
+    mean_query = ArrayField(models.FloatField(), verbose_name=_("mean of queries"))
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.BUILDING)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("embedding space")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["modality"], condition=Q(status="active"), name="space_one_active"
+            ),
+            # halfvec has an index for up to 4,000 dimensions
+            models.CheckConstraint(
+                condition=Q(dimension__range=(1, 4000)), name="space_dimension_can_be_indexed"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ItemEmbedding(models.Model):
+    """The vector of an item in a space. The HNSW index of each space is made by the store."""
+
+    item = models.ForeignKey(Item, models.CASCADE, related_name="embeddings")
+    # No index of its own: the unique constraint begins with the space.
+    space = models.ForeignKey(EmbeddingSpace, models.CASCADE, db_index=False)
+    embedding = HalfVectorField()
+    fingerprint = models.BinaryField(_("fingerprint of text and space"))
+    embedded_at = models.DateTimeField(_("embedded"), db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["space", "item"], name="itemembedding_once_a_space"),
+            # A cosine index never returns a zero vector; halfvec rounds in the third decimal.
+            models.CheckConstraint(
+                condition=Q(GreaterThan(NORM, 0.99)) & Q(LessThan(NORM, 1.01)),
+                name="itemembedding_has_unit_norm",
+            ),
+        ]
+
+
+class ItemWords(models.Model):
+    """The words of an item, in tokens of our own making, for search."""
+
+    item = models.OneToOneField(Item, models.CASCADE, primary_key=True, related_name="words")
+    tokens = SearchVectorField()
+
+    class Meta:
+        indexes = [GinIndex(fields=["tokens"], name="itemwords_tokens", fastupdate=False)]
+
+
+class Word(models.Model):
+    """A Latin word that stands in some item: what a misspelt query may have meant."""
+
+    word = models.CharField(primary_key=True, max_length=40, db_collation="C")
+
+
+class Neighbours(models.Model):
+    """The items that people who liked this one like too, strongest first, with their weights."""
+
+    item = models.OneToOneField(Item, models.CASCADE, primary_key=True, related_name="neighbours")
+    ids = ArrayField(models.BigIntegerField())
+    weights = ArrayField(Real())
+    learned_at = models.DateTimeField(db_default=Now())
+
+
+class Popularity(models.Model):
+    """How much people like an item of late, from 0 to 1."""
+
+    item = models.OneToOneField(Item, models.CASCADE, primary_key=True, related_name="popularity")
+    score = Real()
+    learned_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(F("score").desc(), name="popularity_highest")]
+
+
+class Interest(models.Model):
+    """One of the things a person likes: a vector, its weight, and words for it."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="interests", db_index=False)
+    space = models.ForeignKey(EmbeddingSpace, models.CASCADE)
+    position = models.PositiveSmallIntegerField()
+    weight = models.FloatField(_("weight"))
+    embedding = HalfVectorField()
+    words = models.JSONField(_("words"), default=dict)
+    learned_at = models.DateTimeField(_("learned"), db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "space", "position"], name="interest_once_a_position"
+            ),
+        ]
+
+
+class Candidates(models.Model):
+    """Items found for a person from the whole history, which a request has no time to read."""
+
+    user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="candidates")
+    item_ids = ArrayField(models.BigIntegerField())
+    refreshed_at = models.DateTimeField(_("refreshed"), db_default=Now())
+
+
+class Preference(models.Model):
+    """What a person set for the lists: where the diversity slider stands."""
+
+    user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="preference")
+    diversity = models.FloatField(_("diversity"), null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(diversity=None) | Q(diversity__range=(0, 1)),
+                name="preference_diversity_from_0_to_1",
+            ),
+        ]
+
+
+class Served(models.Model):
+    """A list that was shown: to whom, in which order, by which settings, how diverse."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, null=True, related_name="served")
+    scenario = models.CharField(_("scenario"), max_length=50)
+    settings = models.JSONField(_("settings"))
+    item_ids = ArrayField(models.BigIntegerField(), verbose_name=_("items in order"))
+    relevance = ArrayField(Real(), verbose_name=_("relevance of each"))
+    report = models.JSONField(_("diversity report"))
+    served_at = models.DateTimeField(_("served"), db_default=Now())
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("served lists")
+        indexes = [models.Index("user", F("served_at").desc(), name="served_newest_of_a_person")]
+
+
+class Job(models.Model):
+    """Work that waits: one row for each kind and key, made in the transaction of its cause."""
+
+    kind = models.CharField(_("kind"), max_length=20)
+    key = models.BigIntegerField(_("key"))
+    # Grows with each request, so that a worker sees that something newer came in meanwhile.
+    version = models.BigIntegerField(_("version"), default=1)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    leased_until = models.DateTimeField(_("at work until"), null=True, blank=True)
+    due_at = models.DateTimeField(_("due"), db_default=Now())
+    requested_at = models.DateTimeField(_("requested"), db_default=Now())
+    done_at = models.DateTimeField(_("done"), null=True, blank=True)
+    parked_at = models.DateTimeField(_("parked"), null=True, blank=True)
+    error = models.TextField(_("error"), blank=True)
+
+    class Meta:
+        verbose_name = _("job")
+        constraints = [models.UniqueConstraint(fields=["kind", "key"], name="job_once_a_key")]
+        indexes = [
+            models.Index(
+                fields=["due_at"], name="job_due", condition=Q(done_at=None, parked_at=None)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"

@@ -1,0 +1,164 @@
+"""Answer one request: who asks, what was liked, what was found, in which order, and why.
+
+At most six statements: the token's (in the door), the person side, the items touched, the
+candidates, the facts to show, and the list that is kept. All but the first are here, in one
+transaction.
+"""
+
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+import numpy as np
+from django.conf import settings
+from django.db import transaction
+
+from recommender import store
+from recommender.candidates.taste import read_taste
+from recommender.ranking.assemble import asks, person_of, pool_of
+from recommender.ranking.explain import reason_codes
+from recommender.ranking.pipeline import Person, Pool, Ranked, Rules, rank
+from recommender.store import Facts, Source, Touched
+
+DAY = 86_400.0
+POOL_FACTOR = 10  # candidates for each place of a list, at least: a small pool has no variety
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why an item stands in a list, in facts: the liked item or the category behind it."""
+
+    kind: str  # voted, similar, popular, new, varied
+    like_title: str = ""
+    like_uuid: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One row of a list."""
+
+    rank: int
+    facts: Facts
+    relevance: float  # 0 to 1
+    reason: Reason | None
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A list with its id, what was asked for, and how diverse it came out."""
+
+    id: UUID
+    results: list[Shown]
+    report: dict
+    diversity: float
+    strategy: str
+
+
+def recommend(
+    user_id: int | None,
+    *,
+    limit: int = 20,
+    diversity: float | None = None,
+    strategy: str | None = None,
+    scenario: str = "home",
+) -> Recommendation:
+    """The list for a person (None: somebody we do not know), by the newest feedback.
+
+    diversity  0 keeps the order of relevance, 1 looks at variety alone; None takes what the person
+               set, else the setting of the site
+    """
+    with transaction.atomic():
+        side = store.person_side(user_id)
+        taste = read_taste(side.history.item_ids, side.history.kinds, side.history.values)
+        # Likes first: the first ones vote.
+        known = store.touched(side.space, np.concatenate([taste.likes, taste.dislikes]))
+        person, voted = person_of(
+            taste, known.vectors, known.neighbour_ids, known.neighbour_weights
+        )
+        size = max(settings.POOL_SIZE, POOL_FACTOR * limit)
+        found = store.find(
+            side.space,
+            [
+                Source(
+                    weight=ask.weight,
+                    limit=ask.limit,
+                    vector=None if ask.interest is None else person.interests.vectors[ask.interest],
+                    item_ids=ask.ids,
+                    order=ask.order,
+                )
+                for ask in asks(person, voted, side.candidates, pool_size=size)
+            ],
+            seen=side.seen,
+            limit=size,
+        )
+        pool = pool_of(
+            voted,
+            ids=found.ids,
+            vectors=found.vectors,
+            category_ids=found.category_ids,
+            creators=found.creators,
+            popularity=found.popularity,
+            age_days=np.maximum(found.now - found.moments, 0) / DAY,
+        )
+        if diversity is None:
+            diversity = settings.DEFAULT_DIVERSITY if side.diversity is None else side.diversity
+        strategy = strategy or settings.DEFAULT_STRATEGY
+        ranked = rank(
+            person,
+            pool,
+            Rules(
+                limit=limit,
+                diversity=diversity,
+                strategy=strategy,
+                max_per_creator=settings.MAX_PER_CREATOR,
+            ),
+        )
+        results = _rows(person, pool, ranked, known)
+        report = asdict(ranked.report)
+        served = store.put_served(
+            user_id,
+            scenario=scenario,
+            settings={"limit": limit, "diversity": diversity, "strategy": strategy},
+            item_ids=[row.facts.id for row in results],
+            relevance=[row.relevance for row in results],
+            report=report,
+        )
+    return Recommendation(served, results, report, diversity, strategy)
+
+
+def _rows(person: Person, pool: Pool, ranked: Ranked, known: Touched) -> list[Shown]:
+    facts = store.facts(pool.ids[ranked.order])
+    reasons = reason_codes(person, pool, ranked, ranked.order)
+    return [
+        Shown(
+            rank=place,
+            facts=facts[int(pool.ids[row])],
+            relevance=float(ranked.relevance[row]),
+            reason=reason
+            and Reason(
+                reason.kind,
+                known.titles[reason.like] if reason.like is not None else "",
+                known.uuids[reason.like] if reason.like is not None else None,
+            ),
+        )
+        for place, (row, reason) in enumerate(zip(ranked.order, reasons, strict=True), start=1)
+    ]
+
+
+def similar(item_id: int, *, limit: int = 20, user_id: int | None = None) -> list[Shown]:
+    """Items like one item: near in content, or liked by the same people. Best first."""
+    with transaction.atomic():
+        side = store.person_side(user_id, history=1)
+        known = store.touched(side.space, [item_id])
+        sources = []
+        if known.vectors.any():
+            sources.append(Source(weight=1.0, vector=known.vectors[0], limit=3 * limit))
+        near = known.neighbour_ids[0][known.neighbour_ids[0] >= 0]
+        if len(near):
+            sources.append(Source(weight=0.5, item_ids=near[: 3 * limit]))
+        found = store.find(side.space, sources, seen=[item_id], limit=limit)
+        facts = store.facts(found.ids)
+    cosine = found.vectors @ known.vectors[0] if len(found.ids) else []
+    return [
+        Shown(place, facts[int(item)], float(np.clip(close, 0, 1)), None)
+        for place, (item, close) in enumerate(zip(found.ids, cosine, strict=True), start=1)
+    ]

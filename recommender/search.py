@@ -1,0 +1,107 @@
+"""Find items by words and by meaning, together; by words alone when the encoder is slow or down.
+
+The lists are fused by reciprocal rank. A query that Latin words miss by one slip is forgiven.
+"""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+from django.conf import settings
+
+from recommender import store
+from recommender.candidates.fusion import reciprocal_rank
+from recommender.embeddings import centring
+from recommender.embeddings.encoder import EncoderError
+from recommender.embeddings.http import HttpEncoder
+from recommender.models import EmbeddingSpace
+from recommender.store import Facts
+from recommender.understanding import words
+
+log = logging.getLogger(__name__)
+DEEP = 200  # results of each list that are fused
+LONGEST = 500  # characters of a query that are read
+
+_clients: dict[int, HttpEncoder] = {}  # by space; a client remembers that its server is down
+
+
+@dataclass(frozen=True)
+class Found:
+    """Results, best first; whether meaning was used; and a spelling that was taken instead."""
+
+    items: list[Facts]
+    by_meaning: bool
+    corrected: dict[str, str]
+
+
+def search(query: str, *, limit: int = 20) -> Found:
+    query = query[:LONGEST].strip()
+    terms = words.query_terms(query)
+    spellings, corrected = forgive(terms)
+    by_words = match(spellings, limit=DEEP) if terms else []
+    near = by_meaning(query) if query else None
+    fused = reciprocal_rank(
+        [np.array(by_words, dtype=np.int64), np.array(near or [], dtype=np.int64)],
+        weights=[1.0, 0.7],
+        limit=limit,
+    )
+    facts = store.facts(fused)
+    return Found([facts[item] for item in fused.tolist()], near is not None, corrected)
+
+
+def forgive(terms: list[str]) -> tuple[list[list[str]], dict[str, str]]:
+    """Spellings to look for instead of each term, and those words that were taken for a slip."""
+    unsure = [term for term in terms if words.one_typo_away(term)]
+    unknown = [term for term in unsure if term not in store.known_words(unsure)]
+    near = {term: words.one_typo_away(term) for term in unknown}
+    known = store.known_words(sorted(set().union(*near.values()))) if near else set()
+    spellings, corrected = [], {}
+    for term in terms:
+        meant = sorted(known.intersection(near.get(term, ())))
+        spellings.append([term, *meant])
+        if meant:
+            corrected[term] = meant[0]
+    return spellings, corrected
+
+
+def match(spellings: list[list[str]], *, limit: int) -> list[int]:
+    """Items with all the words, then those with some of them."""
+    found = store.items_with_words(words.query_literal(spellings, all_of=True), limit=limit)
+    if len(found) < limit and len(spellings) > 1:
+        some = store.items_with_words(words.query_literal(spellings, all_of=False), limit=limit)
+        found += [item for item in some if item not in set(found)]
+    return found[:limit]
+
+
+def by_meaning(query: str) -> list[int] | None:
+    """Items near in meaning, or None when the encoder did not answer in time."""
+    space = store.active_space()
+    if space is None:
+        return None
+    try:
+        raw = encode_query(space, query)
+    except EncoderError as error:
+        log.warning("search answers with words alone: %s", error)
+        return None
+    vector = centring.centre(raw, np.array(space.mean_query, dtype=np.float32))[0]
+    at = store.Space(space.id, space.dimension)
+    return [item for item, _ in store.nearest_items(at, vector, limit=DEEP // 2)]
+
+
+def encode_query(space: EmbeddingSpace, query: str) -> np.ndarray:
+    """(1, d) raw vector of a query, by the encoder process: a web process loads no model."""
+    if space.backend == "hashing":  # unit tests: no model, so no process either
+        from recommender.embeddings.hashing import HashingEncoder
+
+        return HashingEncoder(space.dimension).encode([query], role="query")
+    if space.id not in _clients:
+        _clients[space.id] = HttpEncoder(
+            settings.ENCODER_URL,
+            space.model,
+            dimension=space.dimension,
+            digest=space.digest,
+            # Our own encoder process knows its model's prompts; a server elsewhere does not.
+            prompts=space.settings.get("prompts") if space.backend == "http" else None,
+            timeout_seconds=settings.ENCODER_TIMEOUT_SECONDS,
+        )
+    return _clients[space.id].encode([query], role="query")

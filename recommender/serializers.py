@@ -1,0 +1,147 @@
+"""What comes into the API about recommendations, and what goes out."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from rest_framework import serializers
+
+from catalog.serializers import FiniteField, ItemOut, Strict, category_out
+from recommender.recommend import Reason, Recommendation, Shown
+from recommender.store import Facts
+
+STRATEGIES = ("mmr", "dpp")
+
+
+class RecommendationsQuery(Strict):
+    limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
+    diversity = FiniteField(
+        min_value=0,
+        max_value=1,
+        required=False,
+        help_text="0 keeps the order of relevance, 1 looks at variety alone; else one's own setting",
+    )
+    strategy = serializers.ChoiceField(choices=STRATEGIES, required=False)
+
+
+class SimilarQuery(Strict):
+    limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
+
+
+class SearchQuery(Strict):
+    q = serializers.CharField(max_length=500, help_text="words in any language")
+    limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
+
+
+class ReasonOut(serializers.Serializer):
+    kind = serializers.ChoiceField(choices=["voted", "similar", "popular", "new", "varied"])
+    text = serializers.CharField()
+    item = serializers.UUIDField(allow_null=True, help_text="the liked item behind it")
+
+
+class ShownOut(serializers.Serializer):
+    rank = serializers.IntegerField()
+    item = ItemOut()
+    relevance = serializers.FloatField(help_text="0 to 1 in steps of 0.01")
+    reason = ReasonOut(allow_null=True)
+
+
+class DiversityOut(serializers.Serializer):
+    """What a list shows of variety, in the same numbers for every strategy."""
+
+    vector_distance = serializers.FloatField(help_text="mean of 1 - cosine over all pairs")
+    category_distance = serializers.FloatField(help_text="mean of 1 - Jaccard over all pairs")
+    distinct_categories = serializers.IntegerField()
+    largest_category_share = serializers.FloatField()
+    largest_creator_share = serializers.FloatField()
+    relevance_kept = serializers.FloatField(help_text="DCG of the list ÷ that of relevance order")
+    strategy = serializers.CharField()
+    strength = serializers.FloatField()
+    pool_size = serializers.IntegerField()
+    list_size = serializers.IntegerField()
+
+
+class RecommendationOut(serializers.Serializer):
+    id = serializers.UUIDField(help_text="name it in feedback as `served`")
+    results = ShownOut(many=True)
+    diversity = DiversityOut()
+
+
+class SimilarOut(serializers.Serializer):
+    results = ShownOut(many=True)
+
+
+class SearchOut(serializers.Serializer):
+    results = ItemOut(many=True)
+    by_meaning = serializers.BooleanField(help_text="false: the encoder did not answer in time")
+    corrected = serializers.DictField(child=serializers.CharField())
+
+
+class InterestOut(serializers.Serializer):
+    words = serializers.CharField()
+    weight = serializers.FloatField()
+    example = serializers.CharField()
+
+
+class MeOut(serializers.Serializer):
+    id = serializers.UUIDField()
+    email = serializers.EmailField(allow_null=True)
+    name = serializers.CharField(allow_blank=True)
+    created_at = serializers.DateTimeField()
+    diversity = serializers.FloatField(allow_null=True)
+    interests = InterestOut(many=True)
+
+
+class MeIn(Strict):
+    name = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    diversity = FiniteField(min_value=0, max_value=1, required=False, allow_null=True)
+
+
+def facts_out(facts: Facts) -> dict:
+    return {
+        "id": str(facts.uuid),
+        "kind": facts.kind,
+        "title": facts.title,
+        "description": facts.description,
+        "url": facts.url,
+        "image_url": facts.image_url,
+        "published_at": facts.published_at,
+        "categories": [category_out(c["slug"], c["names"]) for c in facts.categories],
+        "creators": facts.creators,
+    }
+
+
+def reason_text(reason: Reason) -> str:
+    """A reason in words; each names only what is behind it."""
+    if reason.kind == "voted":
+        return _("People who liked “%(title)s” like this too") % {"title": reason.like_title}
+    if reason.kind == "similar":
+        return _("Similar to “%(title)s”, which you liked") % {"title": reason.like_title}
+    return str(REASONS[reason.kind])
+
+
+REASONS = {
+    "popular": gettext_lazy("Popular of late"),
+    "new": gettext_lazy("New here"),
+    "varied": gettext_lazy("For variety"),
+}
+
+
+def shown_out(shown: Shown) -> dict:
+    return {
+        "rank": shown.rank,
+        "item": facts_out(shown.facts),
+        "relevance": round(shown.relevance, 2),
+        "reason": shown.reason
+        and {
+            "kind": shown.reason.kind,
+            "text": reason_text(shown.reason),
+            "item": shown.reason.like_uuid and str(shown.reason.like_uuid),
+        },
+    }
+
+
+def recommendation_out(found: Recommendation) -> dict:
+    return {
+        "id": str(found.id),
+        "results": [shown_out(row) for row in found.results],
+        "diversity": found.report,
+    }

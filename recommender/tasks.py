@@ -1,0 +1,65 @@
+"""Ids in, one story called, nothing decided here but what becomes of the job.
+
+Tasks are sent by the relay alone, may come twice or late, and leave their state in the Job row.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+
+from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+
+from recommender import embed as embedding
+from recommender import jobs, learn
+from recommender.embeddings.encoder import EncoderError
+
+log = logging.getLogger(__name__)
+
+
+def work(job_ids: Sequence[int], story: Callable[[list[int]], object]) -> None:
+    """Claim, do, close. What fails is tried again alone; without its model, a job waits."""
+    claims = jobs.claim(job_ids)
+    if not claims:
+        return
+    try:
+        with jobs.kept(claims):
+            story([claim.key for claim in claims])
+    except EncoderError as error:
+        log.error("jobs wait for the encoder: %s", error)
+        jobs.defer(claims, str(error))
+    except (Exception, SoftTimeLimitExceeded) as error:
+        log.exception("%d jobs failed", len(claims))
+        jobs.fail(claims, f"{type(error).__name__}: {error}")
+    else:
+        jobs.close(claims)
+
+
+@shared_task(name="recommender.tasks.embed")
+def embed(job_ids: list[int]) -> None:
+    work(job_ids, lambda item_ids: embedding.embed_items(None, item_ids))
+
+
+@shared_task(name="recommender.tasks.learn")
+def learn_people(job_ids: list[int]) -> None:
+    work(job_ids, lambda user_ids: [learn.refresh_person(user) for user in user_ids])
+
+
+@shared_task(name="recommender.tasks.popularity")
+def popularity(job_ids: list[int]) -> None:
+    work(job_ids, lambda _: learn.refresh_popularity())
+
+
+@shared_task(name="recommender.tasks.neighbours")
+def neighbours(job_ids: list[int]) -> None:
+    work(job_ids, lambda _: learn.refresh_neighbours())
+
+
+@shared_task(name="recommender.tasks.sweep")
+def sweep(job_ids: list[int]) -> None:
+    work(job_ids, lambda _: embedding.request_stale())
+
+
+@shared_task(name="recommender.tasks.plan")
+def plan(kind: str) -> None:
+    """From beat: ask for a periodic job. Two beats ask twice, and it is one row still."""
+    jobs.request(kind, [0])

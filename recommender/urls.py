@@ -1,0 +1,12 @@
+"""Where the API of recommendations lies, below /api/v1/."""
+
+from django.urls import path
+
+from recommender import api
+
+urlpatterns = [
+    path("recommendations/", api.Recommendations.as_view(), name="api-recommendations"),
+    path("items/<uuid:uuid>/similar/", api.Similar.as_view(), name="api-similar"),
+    path("search/", api.Search.as_view(), name="api-search"),
+    path("me/", api.Me.as_view(), name="api-me"),
+]

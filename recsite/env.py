@@ -1,0 +1,45 @@
+"""Read settings from the environment, loudly: a wrong value stops start-up."""
+
+import os
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def env_bool(name: str, default: bool) -> bool:
+    value = os.environ.get(name, str(default))
+    if value not in ("True", "False"):
+        raise ImproperlyConfigured(f"{name}={value!r}: use True or False")
+    return value == "True"
+
+
+def env_int(name: str, default: int, *, low: int = 0, high: int = 2**31) -> int:
+    value = os.environ.get(name, str(default))
+    try:
+        number = int(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}={value!r}: use a whole number") from None
+    if not low <= number <= high:
+        raise ImproperlyConfigured(f"{name}={number}: use a number from {low} to {high}")
+    return number
+
+
+def env_float(name: str, default: float, *, low: float, high: float) -> float:
+    value = os.environ.get(name, str(default))
+    try:
+        number = float(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}={value!r}: use a number") from None
+    if not low <= number <= high:
+        raise ImproperlyConfigured(f"{name}={value}: use a number from {low} to {high}")
+    return number
+
+
+def env_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    value = os.environ.get(name, default)
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name}={value!r}: use one of {', '.join(choices)}")
+    return value
+
+
+def env_list(name: str, default: str = "") -> list[str]:
+    return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]

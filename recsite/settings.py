@@ -1,0 +1,292 @@
+"""Django settings. Every difference between deployments is an environment variable."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from csp.constants import NONCE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from kombu import Queue
+
+from recsite.env import env_bool, env_choice, env_float, env_int, env_list
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# Services and secrets: from the environment in production, else the embedded ones.
+IS_PRODUCTION = bool(os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"))
+if IS_PRODUCTION:
+    LOCAL = None
+    DATA_FOLDER = Path(os.environ.get("MEDLEY_DATA", BASE_DIR / ".data"))
+    DATABASE_URL, REDIS_URL = os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
+    ENCODER_PORT = env_int("ENCODER_PORT", 8090, low=1, high=65535)
+    SECRET_KEY = os.environ.get("SECRET_KEY", "")
+else:
+    from recsite.local import services
+
+    LOCAL = services.addresses()
+    DATA_FOLDER = services.data_folder()
+    DATABASE_URL = os.environ.get("DATABASE_URL") or LOCAL.database_url
+    REDIS_URL = os.environ.get("REDIS_URL") or LOCAL.redis_url
+    ENCODER_PORT = LOCAL.encoder_port
+    SECRET_KEY = os.environ.get("SECRET_KEY") or LOCAL.secret_key
+
+DEBUG = env_bool("DEBUG", False)
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "" if IS_PRODUCTION else "127.0.0.1,localhost,[::1]")
+CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
+if IS_PRODUCTION:
+    if len(SECRET_KEY) < 50:
+        raise ImproperlyConfigured(
+            "SECRET_KEY: give a random one of at least 50 characters, for example from "
+            "python -c 'import secrets; print(secrets.token_urlsafe(64))'"
+        )
+    if DEBUG or not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS:
+        raise ImproperlyConfigured("production wants DEBUG=False and the site's ALLOWED_HOSTS")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "csp",
+    "django_htmx",
+    "rest_framework",
+    "knox",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "catalog",
+    "recommender",
+    "recsite",
+]
+
+MIDDLEWARE = [
+    "recsite.errors.ProblemMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "recsite.urls"
+WSGI_APPLICATION = "recsite.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+            ],
+        },
+    },
+]
+
+
+def database(url: str) -> dict:
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
+        raise ImproperlyConfigured("DATABASE_URL: use postgresql://user:password@host:port/name")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.strip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": parts.port or 5432,
+        "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": env_bool("TRANSACTION_POOLING", False),
+        "OPTIONS": {
+            "connect_timeout": 3,
+            # A request that waits longer than this has failed; workers raise it for bulk work.
+            "options": f"-c statement_timeout={env_int('STATEMENT_TIMEOUT_MS', 5000)}"
+            " -c lock_timeout=2000 -c idle_in_transaction_session_timeout=30000",
+        },
+    }
+
+
+DATABASES = {"default": database(DATABASE_URL)}
+if env_bool("DATABASE_POOL", False):  # web processes only: Celery closes a pool after each task
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 1,
+        "max_size": env_int("DATABASE_POOL_SIZE", 4, low=1, high=100),
+        "timeout": 5,
+        "max_lifetime": 1800,
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+
+def redis_url(number: int) -> str:
+    return f"{REDIS_URL.rsplit('/', 1)[0] if urlsplit(REDIS_URL).path else REDIS_URL}/{number}"
+
+
+CACHES = {
+    # Reads only, and a cache that is down is an empty cache.
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": redis_url(1),
+        "OPTIONS": {
+            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+            "SOCKET_CONNECT_TIMEOUT": 0.2,
+            "SOCKET_TIMEOUT": 0.2,
+            "IGNORE_EXCEPTIONS": True,
+            "LOG_IGNORED_EXCEPTIONS": True,
+        },
+    },
+}
+
+AUTH_USER_MODEL = "catalog.User"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "for-you"
+LOGOUT_REDIRECT_URL = "for-you"
+
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_COOKIE_AGE = 60 * 60 * 24 * 30
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_PRODUCTION
+SECURE_SSL_REDIRECT = IS_PRODUCTION and env_bool("SSL_REDIRECT", True)
+SECURE_HSTS_SECONDS = 31_536_000 if IS_PRODUCTION else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_PRODUCTION
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_REDIRECT_EXEMPT = [r"^health/", r"^api/"]  # an API call is never sent on in clear
+if env_bool("BEHIND_PROXY", False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF],
+        "img-src": [SELF, "https:", "data:"],
+        "frame-ancestors": ["'none'"],
+        "form-action": [SELF],
+        "base-uri": ["'none'"],
+        "object-src": ["'none'"],
+    },
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_FOLDER / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = not IS_PRODUCTION
+WHITENOISE_AUTOREFRESH = DEBUG
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["recsite.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["recsite.errors.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "recsite.errors.problem",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+REST_KNOX = {
+    "TOKEN_TTL": timedelta(days=30),
+    "AUTO_REFRESH": True,
+    "AUTO_REFRESH_MAX_TTL": timedelta(days=90),
+    "MIN_REFRESH_INTERVAL": 60 * 60 * 24,  # at most one write a day for it
+    "TOKEN_PREFIX": "rec_",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Medley",
+    "DESCRIPTION": "The recommender you can see, steer and prove, inside one Postgres.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# Celery: state lives in Postgres (recommender.jobs), so a message may be lost or come twice.
+CELERY_BROKER_URL = redis_url(0)
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_QUEUES = [Queue("default"), Queue("embed")]  # a GPU worker takes -Q embed alone
+CELERY_TASK_ROUTES = {"recommender.tasks.embed": {"queue": "embed"}}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = False  # the relay sends again what a killed worker left open
+CELERY_TASK_TIME_LIMIT = 900
+CELERY_TASK_SOFT_TIME_LIMIT = 840
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 10_000
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 1800,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 1,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+}
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_FOLDER / "beat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    name: {"task": "recommender.tasks.plan", "schedule": seconds, "args": [name]}
+    for name, seconds in {"popularity": 300.0, "neighbours": 3600.0, "sweep": 600.0}.items()
+}
+
+# Language models
+MODELS_FOLDER = Path(os.environ.get("MODELS_FOLDER", DATA_FOLDER / "models"))
+EMBEDDING_MODEL = os.environ.get("EMBEDDING_MODEL", "multilingual-e5-small")
+EMBEDDING_BACKEND = env_choice(
+    "EMBEDDING_BACKEND", "transformers", ("transformers", "http", "hashing")
+)
+ENCODER_URL = os.environ.get("ENCODER_URL", f"http://127.0.0.1:{ENCODER_PORT}/v1")
+ENCODER_TIMEOUT_SECONDS = env_float("ENCODER_TIMEOUT_SECONDS", 0.2, low=0.01, high=60)
+
+ADMIN_PATH = os.environ.get("ADMIN_PATH", "operate/")
+
+# Recommendations
+DEFAULT_DIVERSITY = env_float("DEFAULT_DIVERSITY", 0.3, low=0, high=1)
+DEFAULT_STRATEGY = env_choice("DEFAULT_STRATEGY", "mmr", ("mmr", "dpp"))
+MAX_PER_CREATOR = env_int("MAX_PER_CREATOR", 3, low=1, high=100)
+POOL_SIZE = env_int("POOL_SIZE", 200, low=50, high=2000)
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
+}
