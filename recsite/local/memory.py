@@ -12,7 +12,7 @@ import re
 import secrets
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +87,7 @@ def remember(data: Path, changes: dict) -> dict:
         kept = _read(data) | changes
         for name in PORT_VARIABLES:
             if f"{name}_port" not in kept:
-                kept[f"{name}_port"] = _choose_port(avoid=kept.values())
+                kept[f"{name}_port"] = choose_port(avoid=kept.values())
         for name in SECRETS:
             kept.setdefault(name, secrets.token_urlsafe(48))
         write_privately(data / "services.json", json.dumps(kept, indent=1) + "\n")
@@ -103,7 +103,15 @@ def move_port(name: str, data: Path | None = None) -> int:
     variable, kept = PORT_VARIABLES[name], remembered(data)
     if taken := os.environ.get(variable):
         raise RuntimeError(f"{variable}={taken}: another program listens there; choose another")
-    return remember(data, {f"{name}_port": _choose_port(avoid=kept.values())})[f"{name}_port"]
+    return remember(data, {f"{name}_port": choose_port(avoid=kept.values())})[f"{name}_port"]
+
+
+def choose_port(avoid: Container = ()) -> int:
+    for _ in range(1000):
+        port = secrets.choice(PORTS)
+        if port not in avoid and is_free(port):
+            return port
+    raise RuntimeError(f"no free port from {PORTS.start} to {PORTS.stop - 1}")
 
 
 def is_free(port: int) -> bool:
@@ -197,14 +205,6 @@ def _ports_of_environment() -> dict[str, int]:
                 raise RuntimeError(f"{variable}={text!r}: use a number from 1 to 65535")
             ports[f"{name}_port"] = int(text)
     return ports
-
-
-def _choose_port(avoid) -> int:
-    for _ in range(1000):
-        port = secrets.choice(PORTS)
-        if port not in avoid and is_free(port):
-            return port
-    raise RuntimeError(f"no free port from {PORTS.start} to {PORTS.stop - 1}")
 
 
 def _belongs_to_another(path: Path) -> RuntimeError:

@@ -17,6 +17,7 @@ from recsite.local.memory import (
     Addresses,
     addresses,
     anybody_may_enter,
+    choose_port,
     data_folder,
     is_free,
     locked,
@@ -28,8 +29,8 @@ from recsite.local.memory import (
 from recsite.local.servers import Postgres, Progress, Valkey
 
 __all__ = [
-    "Addresses", "State", "addresses", "data_folder", "is_free", "move_port", "sole_use",
-    "start", "status", "stop",
+    "Addresses", "State", "addresses", "choose_port", "data_folder", "is_free", "move_port",
+    "sole_use", "start", "status", "stop",
 ]  # fmt: skip
 
 SERVERS = {"postgres": Postgres, "valkey": Valkey}
@@ -63,8 +64,17 @@ def start(progress: Progress = print, data: Path | None = None) -> list[str]:
                 f"root's servers run as another user, who cannot enter {data}: "
                 "set MEDLEY_DATA to a folder that every user may enter"
             )
+    started: list[str] = []
     with locked(data, "servers"):
-        return [name for name in ours if _bring_up(name, data, progress)]
+        try:
+            for name in ours:
+                if _bring_up(name, data, progress):
+                    started.append(name)
+        except BaseException:
+            for name in started:
+                _server(name, data).stop()
+            raise
+    return started
 
 
 def stop(

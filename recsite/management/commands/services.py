@@ -1,5 +1,7 @@
 """Start, stop or look at the embedded services."""
 
+import sys
+
 from django.core.management.base import BaseCommand, CommandError
 
 from recsite.local import services
@@ -14,7 +16,7 @@ class Command(BaseCommand):
 
     def handle(self, *, action, **options):
         try:
-            if services.main([action]) != 0:
-                raise CommandError("not everything runs", returncode=3)
+            if status := services.main([action]):
+                sys.exit(status)
         except RuntimeError as failure:
             raise CommandError(str(failure)) from failure
