@@ -222,6 +222,24 @@ def retry(job_ids: Sequence[int]) -> int:
         return cursor.rowcount
 
 
+def waiting(kind: str) -> dict[int, int]:
+    """Keys that wait for work of a kind, with the version that was asked for."""
+    jobs = Job.objects.filter(kind=kind, done_at=None, parked_at=None, leased_until=None)
+    return dict(jobs.order_by("key").values_list("key", "version"))
+
+
+def settle_versions(kind: str, versions: dict[int, int]) -> None:
+    """Close what a bulk run has done, where nothing newer was asked for since `waiting`."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE recommender_job j SET done_at = now(), sent_at = NULL, error = ''"
+            " FROM unnest(%s::bigint[], %s::bigint[]) AS c (key, version)"
+            f" WHERE j.kind = %s AND j.key = c.key AND j.version = c.version AND {_OPEN}"
+            " AND leased_until IS NULL",
+            [list(versions), list(versions.values()), kind],
+        )
+
+
 def open_jobs(kind: str | None = None) -> int:
     jobs = Job.objects.filter(done_at=None, parked_at=None)
     return (jobs.filter(kind=kind) if kind else jobs).count()

@@ -17,7 +17,7 @@ class RecommendationsQuery(Strict):
         min_value=0,
         max_value=1,
         required=False,
-        help_text="0 keeps the order of relevance, 1 looks at variety alone; else one's own setting",
+        help_text="0 is the order of relevance, 1 looks at variety alone; else one's own setting",
     )
     strategy = serializers.ChoiceField(choices=STRATEGIES, required=False)
 

@@ -767,6 +767,14 @@ def events(until: datetime | None = None, *, user_id: int | None = None) -> Even
     )
 
 
+def people_with_feedback() -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT DISTINCT user_id FROM catalog_feedback WHERE {LIVE} ORDER BY user_id"
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
 @dataclass(frozen=True)
 class Library:
     """What ranking needs of every shown item, in memory: for evaluation on a replayed history."""
@@ -828,3 +836,53 @@ def popular_items(limit: int) -> list[int]:
 
 def served_of(user_id: int, served_id: UUID) -> Served | None:
     return Served.objects.filter(pk=served_id, user_id=user_id).first()
+
+
+INVARIANTS = {
+    "each person has one live opinion on an item that any opinion stands for":
+        "SELECT count(*) FROM (SELECT 1 FROM catalog_feedback WHERE retracted_at IS NULL"
+        " AND kind IN ('like', 'dislike', 'rating', 'hide') GROUP BY user_id, item_id"
+        " HAVING count(*) FILTER (WHERE superseded_at IS NULL) <> 1) t",
+    "each shown item has a vector in the active space, or work that will make it":
+        "SELECT count(*) FROM catalog_item i JOIN recommender_embeddingspace s"
+        " ON s.status = 'active' WHERE i.is_available AND i.removed_at IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM recommender_itemembedding e"
+        "   WHERE e.item_id = i.id AND e.space_id = s.id)"
+        " AND NOT EXISTS (SELECT 1 FROM recommender_job j WHERE j.kind = 'embed'"
+        "   AND j.key = i.id AND j.done_at IS NULL)",
+    "feedback has been learned from, or there is work that will":
+        "SELECT count(*) FROM (SELECT user_id, max(greatest(received_at, retracted_at)) AS newest"
+        " FROM catalog_feedback GROUP BY user_id) f"
+        " LEFT JOIN recommender_candidates c ON c.user_id = f.user_id"
+        " JOIN catalog_user u ON u.id = f.user_id AND u.erased_at IS NULL"
+        " WHERE coalesce(c.refreshed_at < f.newest, true)"
+        " AND NOT EXISTS (SELECT 1 FROM recommender_job j WHERE j.kind = 'learn'"
+        "   AND j.key = f.user_id AND j.done_at IS NULL)",
+    "no open job has been forgotten":
+        "SELECT count(*) FROM recommender_job WHERE done_at IS NULL AND parked_at IS NULL"
+        " AND due_at < now() - interval '5 minutes'",
+    "vectors have unit length":
+        "SELECT count(*) FROM recommender_itemembedding"
+        " WHERE NOT l2_norm(embedding) BETWEEN 0.99 AND 1.01",
+    "vectors have the dimension of their space":
+        "SELECT count(*) FROM recommender_itemembedding e JOIN recommender_embeddingspace s"
+        " ON s.id = e.space_id WHERE vector_dims(e.embedding) <> s.dimension",
+    "nothing learned belongs to an erased person":
+        "SELECT count(*) FROM catalog_user u WHERE u.erased_at IS NOT NULL AND (EXISTS (SELECT 1"
+        " FROM recommender_interest t WHERE t.user_id = u.id) OR EXISTS (SELECT 1"
+        " FROM recommender_candidates t WHERE t.user_id = u.id))",
+    "no index was left half built":
+        "SELECT count(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+        " WHERE NOT i.indisvalid AND c.relname LIKE 'itemembedding_%'",
+}
+
+
+def broken_invariants() -> dict[str, int]:
+    """How many rows break each of the things that must hold."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        found = {}
+        for name, statement in INVARIANTS.items():
+            cursor.execute(statement)
+            found[name] = cursor.fetchone()[0]
+    return found

@@ -19,7 +19,8 @@ LONGEST = 60  # characters of a token; what is longer is no word
 MOST = 2000  # tokens of a text that are indexed
 # Words that say nothing about an item, left out of queries unless nothing else is there.
 _STOP = frozenset(
-    "a an and are as at be by for from in is it of on or that the this to was with".split()
+    ("a", "an", "and", "are", "as", "at", "be", "by", "for", "from", "in", "is", "it", "of", "on")
+    + ("or", "that", "the", "this", "to", "was", "with")
 )
 
 

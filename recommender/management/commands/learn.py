@@ -1,0 +1,27 @@
+"""Learn popularity, neighbours and the interests of people, in this process."""
+
+from django.core.management.base import BaseCommand
+from tqdm import tqdm
+
+from recommender import jobs, learn, store
+
+
+class Command(BaseCommand):
+    help = "Learn from all feedback what is waiting to be learned."
+
+    def add_arguments(self, parser) -> None:
+        parser.add_argument("--all", action="store_true", help="also what is up to date")
+
+    def handle(self, **options) -> None:
+        versions = jobs.waiting("learn")
+        people = store.people_with_feedback() if options["all"] else list(versions)
+        if not people:
+            self.stdout.write("nothing new to learn from")
+            return
+        self.stdout.write("learning popularity and neighbours")
+        learn.refresh_popularity()
+        learn.refresh_neighbours()
+        for user_id in tqdm(people, unit=" people", desc="learning interests", mininterval=1):
+            learn.refresh_person(user_id)
+        jobs.settle_versions("learn", versions)
+        self.stdout.write(f"{len(people)} people")

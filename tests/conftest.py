@@ -1,0 +1,45 @@
+"""Fixtures of all tests: items that are embedded without a model, people, clients."""
+
+import pytest
+from rest_framework.test import APIClient
+
+from recommender import embed
+from tests.factories import make_person
+
+
+@pytest.fixture(autouse=True)
+def _no_model(settings):
+    """Tests use the hashing encoder unless they say otherwise: similar words, near vectors."""
+    settings.EMBEDDING_BACKEND = "hashing"
+    settings.EMBEDDING_MODEL = "hashing"
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.SECURE_SSL_REDIRECT = False
+    embed._loaded.clear()
+
+
+def client_of(user) -> APIClient:
+    from knox.models import get_token_model
+
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Token {get_token_model().objects.create(user=user)[1]}")
+    return client
+
+
+@pytest.fixture
+def alice(db):
+    return make_person("alice")
+
+
+@pytest.fixture
+def bob(db):
+    return make_person("bob")
+
+
+@pytest.fixture
+def as_alice(alice) -> APIClient:
+    return client_of(alice)
+
+
+@pytest.fixture
+def as_bob(bob) -> APIClient:
+    return client_of(bob)
