@@ -1,0 +1,1 @@
+"""Texts become unit vectors: encoders, what identifies a vector, and centring."""
