@@ -312,8 +312,12 @@ class Feedback(models.Model):
             ),
             # Both refuse NaN too, which Postgres holds to be larger than any number.
             models.CheckConstraint(
-                condition=~Q(kind="rating") | Q(value__isnull=False, value__range=(0, 5)),
-                name="feedback_rating_from_0_to_5",
+                condition=~Q(kind="rating") | Q(value__isnull=False, value__range=(0.5, 5)),
+                name="feedback_rating_on_the_scale",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="dwell") | Q(value__isnull=False, value__gte=0),
+                name="feedback_dwell_in_seconds",
             ),
             models.CheckConstraint(
                 condition=Q(value=None) | Q(value__range=(-1e9, 1e9)), name="feedback_value_finite"

@@ -34,5 +34,11 @@ def opinions(user: User, item_ids: list[int]) -> dict[int, Feedback]:
     return {row.item_id: row for row in rows}
 
 
+def opinion_on(user: User, item_uuid: UUID) -> Feedback | None:
+    """The live opinion of a person on one item."""
+    rows = live_feedback(user).filter(item__uuid=item_uuid, kind__in=Feedback.OPINIONS)
+    return rows.first()
+
+
 def categories() -> QuerySet[Category]:
     return Category.objects.order_by("slug")

@@ -7,7 +7,7 @@ from itertools import count
 from catalog import services
 from catalog.models import Category, Creator, Feedback, Item, User
 from catalog.services import Given
-from recommender import embed, learn
+from recommender import embed
 
 _numbers = count(1)
 
@@ -50,5 +50,7 @@ def import_feedback(user: User, item: Item, kind: str = "like", *, days_ago: flo
 def embed_and_learn() -> None:
     """Do all the work that waits, as the workers would."""
     embed.embed_everything()
+    from recommender import learn
+
     learn.refresh_popularity()
     learn.refresh_neighbours()

@@ -202,7 +202,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='feedback',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'rating'), _negated=True), models.Q(('value__isnull', False), ('value__range', (0, 5))), _connector='OR'), name='feedback_rating_from_0_to_5'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'rating'), _negated=True), models.Q(('value__isnull', False), ('value__range', (0.5, 5))), _connector='OR'), name='feedback_rating_on_the_scale'),
+        ),
+        migrations.AddConstraint(
+            model_name='feedback',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'dwell'), _negated=True), models.Q(('value__gte', 0), ('value__isnull', False)), _connector='OR'), name='feedback_dwell_in_seconds'),
         ),
         migrations.AddConstraint(
             model_name='feedback',

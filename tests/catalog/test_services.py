@@ -127,7 +127,7 @@ def test_the_fact_and_its_work_are_committed_together_or_not_at_all(alice, kettl
     assert not Job.objects.exists()
 
 
-@pytest.mark.parametrize("value", [None, -1.0, 5.5, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [None, -1.0, 0.4, 5.5, float("nan"), float("inf")])
 def test_the_database_refuses_a_rating_off_the_scale(alice, kettle, value):
     with pytest.raises(IntegrityError), transaction.atomic():
         import_feedback(alice, kettle, "rating", value=value)

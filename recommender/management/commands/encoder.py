@@ -73,7 +73,7 @@ class EncoderServer(BaseApplication):
             "worker_class": "gthread",
             "threads": 4,
             "keepalive": 75,
-            "graceful_timeout": 2,
+            "graceful_timeout": 1,
             "timeout": 120,  # importing torch can hold a busy machine's interpreter for long
             "proc_name": "encoder",
             "loglevel": "warning",
