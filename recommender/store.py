@@ -28,6 +28,7 @@ from recommender.models import (
 
 HISTORY = 100  # newest feedback a request learns from
 VOTERS = 50  # newest of it whose neighbours vote
+EF_SEARCH = 120  # of the lists of one request, each of which is shorter
 SCAN_TUPLES = 40_000  # how far a filtered vector search may go on
 LIVE = "retracted_at IS NULL AND superseded_at IS NULL"
 SHOWN = "i.is_available AND i.removed_at IS NULL"
@@ -266,7 +267,7 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('hnsw.iterative_scan', 'strict_order', true),"
-            " set_config('hnsw.ef_search', '120', true),"
+            f" set_config('hnsw.ef_search', '{EF_SEARCH}', true),"
             f" set_config('hnsw.max_scan_tuples', '{SCAN_TUPLES}', true),"
             " (SELECT ARRAY[id, dimension] FROM recommender_embeddingspace"
             "   WHERE status = 'active' AND modality = 'text'),"
