@@ -178,7 +178,10 @@ def serve(tmp_path):
         (tmp_path / "site.py").write_text(SITE)
         (tmp_path / "demo-accounts.txt").write_text(ACCOUNTS)
         (tmp_path / "Procfile").write_text(
-            f"web: {sys.executable} site.py\nworker: sleep 62.5 & sleep 62.5\n{others}"
+            f"web: {sys.executable} site.py\n"
+            # A child that ignores the request, and has let go of the output that is watched.
+            "worker: (trap '' TERM; exec sleep 62.5 > /dev/null 2>&1) & sleep 62.5\n"
+            f"{others}"
         )
         run = subprocess.Popen(
             [sys.executable, "-c", SERVE, tmp_path, str(services.choose_port()), mode],
@@ -246,7 +249,7 @@ def test_every_process_ends_with_the_demo(serve, tmp_path, number):
 
 
 def test_a_signal_in_the_first_moment_ends_every_process_too(serve, tmp_path):
-    run = serve("serve")
+    run = serve("serve", others="".join(f"more{n}: sleep 62.5\n" for n in range(20)))
     wait_for(run.stdout, "started")
     run.send_signal(signal.SIGINT)
     output, _ = run.communicate(timeout=30)

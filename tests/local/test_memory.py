@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import stat
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -23,17 +24,25 @@ def test_ports_and_secrets_are_chosen_once(tmp_path):
     assert services.addresses(tmp_path / "other") != first
 
 
-def test_sixteen_processes_that_start_at_once_agree(tmp_path):
-    with ThreadPoolExecutor(16) as pool:
-        found = set(pool.map(services.addresses, [tmp_path / "data"] * 16))
+def test_four_processes_that_start_at_once_agree(tmp_path, monkeypatch):
+    def choose_slowly(avoid, choose=memory.choose_port):
+        time.sleep(0.05)
+        return choose(avoid)
+
+    monkeypatch.setattr(memory, "choose_port", choose_slowly)
+    with ThreadPoolExecutor(4) as pool:
+        found = set(pool.map(services.addresses, [tmp_path / "data"] * 4))
     assert len(found) == 1
 
 
-def test_the_three_ports_differ_and_lie_below_those_of_outgoing_connections(tmp_path):
+def test_the_three_ports_differ_and_lie_below_those_of_outgoing_connections(tmp_path, monkeypatch):
+    throws = iter([20_001, 20_001, 20_001, 31_999, 20_001, 20_002])
+    monkeypatch.setattr(memory.secrets, "choice", lambda ports: ports[next(throws) - 20_000])
+    monkeypatch.setattr(memory, "is_free", lambda port: True)
     kept = memory.remembered(tmp_path)
-    ports = {kept[f"{name}_port"] for name in ("postgres", "valkey", "encoder")}
-    assert len(ports) == 3
-    assert all(20_000 <= port < 32_000 for port in ports)
+    ports = [kept[f"{name}_port"] for name in ("postgres", "valkey", "encoder")]
+    assert ports == [20_001, 31_999, 20_002]
+    assert memory.PORTS.stop <= 32_768
 
 
 def test_the_addresses_are_loopback_urls_with_passwords(tmp_path, monkeypatch):
