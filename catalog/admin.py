@@ -1,0 +1,325 @@
+"""The operator's view of facts: items are edited, all else is mostly read.
+
+Lists stay quick in a big catalogue: counted up to a limit, searched through indexes, and every
+row's neighbours read at once. Writes go through the services, so that they are announced.
+"""
+
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from catalog import services
+from catalog.models import (
+    Attribute,
+    Category,
+    Consent,
+    Creator,
+    Feedback,
+    Item,
+    ItemCreator,
+    User,
+)
+
+admin.site.site_header = admin.site.site_title = "Medley"
+admin.site.index_title = _("Operation")
+
+MOST = 10_000  # rows a list pages through; beyond, search and filters lead there
+FOUND = 1_000  # items or people that a search for their feedback looks at
+
+
+class ShortPaginator(Paginator):
+    """Counts no further than MOST: an exact count of a big table takes seconds."""
+
+    @cached_property
+    def count(self) -> int:
+        return self.object_list.order_by()[:MOST].count()
+
+
+class Big(admin.ModelAdmin):
+    """For tables of any size."""
+
+    paginator = ShortPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    list_max_show_all = 50
+    actions = None
+
+
+class ReadOnly(Big):
+    """For what is history or was derived: seen, not touched."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False
+
+
+# --- items ------------------------------------------------------------------------------------
+
+
+class ItemForm(forms.ModelForm):
+    def clean_attributes(self) -> dict:
+        try:
+            return services.check_attributes(self.cleaned_data["attributes"] or {})
+        except services.Refused as refusal:
+            raise forms.ValidationError(refusal.message, refusal.code) from None
+
+
+class CreatorsInline(admin.TabularInline):
+    model = ItemCreator
+    autocomplete_fields = ["creator"]
+    extra = 0
+    verbose_name = _("creator")
+    verbose_name_plural = _("creators")
+
+
+class ShownFilter(admin.SimpleListFilter):
+    title = _("in lists")
+    parameter_name = "shown"
+
+    def lookups(self, request, model_admin):
+        return [
+            ("yes", _("shown")),
+            ("no", _("not available now")),
+            ("removed", _("removed")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet | None:
+        return {
+            "yes": queryset.filter(is_available=True, removed_at=None),
+            "no": queryset.filter(is_available=False, removed_at=None),
+            "removed": queryset.exclude(removed_at=None),
+        }.get(self.value())
+
+
+@admin.register(Item)
+class ItemAdmin(Big):
+    """Saved here, an item is embedded again seconds later if its text has changed."""
+
+    form = ItemForm
+    list_display = ["title", "kind", "published_at", "is_available", "removed_at", "updated_at"]
+    list_filter = [ShownFilter, "kind"]
+    search_fields = ["title"]
+    search_help_text = _("Part of a title")
+    ordering = ["-id"]
+    actions = ["remove"]
+    inlines = [CreatorsInline]
+    autocomplete_fields = ["categories"]
+    readonly_fields = ["uuid", "removed_at", "created_at", "updated_at"]
+    fieldsets = [
+        (None, {"fields": ["title", "description", "categories", "is_available", "removed_at"]}),
+        (
+            _("More"),
+            {
+                "fields": [
+                    "kind",
+                    "language",
+                    "published_at",
+                    "url",
+                    "image_url",
+                    ("price", "currency"),
+                    ("latitude", "longitude"),
+                    "attributes",
+                ]
+            },
+        ),
+        (
+            _("Identity"),
+            {"fields": ["uuid", "source", "external_id", "created_at", "updated_at"]},
+        ),
+    ]
+
+    def save_model(self, request: HttpRequest, obj: Item, form, change: bool) -> None:
+        services.save_item(obj)
+
+    def save_related(self, request: HttpRequest, form, formsets, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        services.announce_items([form.instance.pk])  # categories and creators came after the item
+
+    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False  # lists, feedback and evaluations name it
+
+    @admin.action(description=_("Remove from all lists"), permissions=["change"])
+    def remove(self, request: HttpRequest, queryset: QuerySet) -> None:
+        removed = services.remove_items(list(queryset.values_list("pk", flat=True)))
+        text = ngettext("%d item was removed.", "%d items were removed.", removed)
+        self.message_user(request, text % removed, messages.SUCCESS)
+
+
+class KeptWhileUsed(Big):
+    """Deleted only while no item has it, so a deletion changes no item."""
+
+    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+        return (
+            obj is not None
+            and super().has_delete_permission(request, obj)
+            and not obj.items.exists()
+        )
+
+    def save_model(self, request: HttpRequest, obj, form, change: bool) -> None:
+        """A new name is part of the text of each item; of more than MOST the sweep hears."""
+        super().save_model(request, obj, form, change)
+        if change and form.changed_data:
+            services.announce_items(list(obj.items.values_list("pk", flat=True)[:MOST]))
+
+
+@admin.register(Category)
+class CategoryAdmin(KeptWhileUsed):
+    list_display = ["slug", "names", "parent"]
+    list_select_related = ["parent"]
+    search_fields = ["slug", "names__en", "names__zh"]
+    autocomplete_fields = ["parent"]
+    ordering = ["slug"]
+
+
+@admin.register(Creator)
+class CreatorAdmin(KeptWhileUsed):
+    list_display = ["name", "source", "external_id"]
+    search_fields = ["name"]
+    ordering = ["-id"]
+
+
+@admin.register(Attribute)
+class AttributeAdmin(Big):
+    """Declared once: items carry values under this name and of this type."""
+
+    list_display = ["name", "type"]
+    search_fields = ["name"]
+    ordering = ["name"]
+
+    def has_change_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False
+
+
+# --- people -----------------------------------------------------------------------------------
+
+
+class NewPersonForm(AdminUserCreationForm):
+    class Meta:
+        model = User
+        fields = ["email", "name"]
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].required = True
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin):
+    """Rights are given by superusers alone, or an operator could make one of himself."""
+
+    paginator = ShortPaginator
+    show_full_result_count = False
+    list_per_page = list_max_show_all = 50
+    actions = None
+    add_form = NewPersonForm
+    list_display = ["__str__", "email", "kind", "is_staff", "is_active", "created_at"]
+    list_filter = ["kind", "is_staff", "is_active"]
+    search_fields = ["email", "name", "=external_id"]
+    ordering = ["-id"]
+    readonly_fields = [
+        "uuid",
+        "source",
+        "external_id",
+        "created_at",
+        "last_login",
+        "merged_into",
+        "erased_at",
+    ]
+    fieldsets = [
+        (None, {"fields": ["email", "name", "password", "is_active"]}),
+        (
+            _("Rights"),
+            {"fields": ["is_staff", "is_superuser", "groups", "user_permissions"]},
+        ),
+        (
+            _("Identity"),
+            {
+                "fields": [
+                    "kind",
+                    "uuid",
+                    "source",
+                    "external_id",
+                    "created_at",
+                    "last_login",
+                    "merged_into",
+                    "erased_at",
+                ]
+            },
+        ),
+    ]
+    add_fieldsets = [
+        (None, {"fields": ["email", "name", "usable_password", "password1", "password2"]}),
+    ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj=None) -> list[str]:
+        rights = ["is_staff", "is_superuser", "groups", "user_permissions"]
+        return [*self.readonly_fields, *([] if request.user.is_superuser else rights)]
+
+    def has_change_permission(self, request: HttpRequest, obj=None) -> bool:
+        allowed = super().has_change_permission(request, obj)
+        return allowed and (request.user.is_superuser or obj is None or not obj.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False  # people are erased with all that is theirs, by a command
+
+
+@admin.register(Consent)
+class ConsentAdmin(ReadOnly):
+    list_display = ["user", "purpose", "version", "given_at", "withdrawn_at"]
+    list_select_related = ["user"]
+    list_filter = ["purpose"]
+    search_fields = ["=user__email"]
+    ordering = ["-id"]
+
+
+@admin.register(Feedback)
+class FeedbackAdmin(ReadOnly):
+    list_display = ["kind", "value", "user", "item", "occurred_at", "state"]
+    list_select_related = ["user", "item"]
+    list_filter = ["kind"]
+    search_fields = ["uuid"]  # shows the box; get_search_results reads it
+    search_help_text = _("An e-mail address, part of a title, or a public id")
+    ordering = ["-id"]
+    exclude = ["digest"]
+
+    @admin.display(description=_("state"))
+    def state(self, obj: Feedback) -> str:
+        if obj.retracted_at:
+            return _("retracted")
+        return _("superseded") if obj.superseded_at else _("live")
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str):
+        """Whose or which it is, looked up first: a join would read all feedback there is."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        people, items = User.objects.filter(email=term.lower()), Item.objects.none()
+        try:
+            uuid = UUID(term)
+        except ValueError:
+            items = Item.objects.filter(title__icontains=term)
+            found = Q()
+        else:
+            people = User.objects.filter(uuid=uuid)
+            items = Item.objects.filter(uuid=uuid)
+            found = Q(uuid=uuid)
+        found |= Q(user__in=list(people.values_list("pk", flat=True)[:FOUND]))
+        found |= Q(item__in=list(items.values_list("pk", flat=True)[:FOUND]))
+        return queryset.filter(found), False

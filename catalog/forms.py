@@ -1,0 +1,91 @@
+"""Forms of the pages about facts: accounts and feedback. They check and clean; services write."""
+
+from uuid import UUID, uuid5
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm
+from django.utils.translation import gettext_lazy as _
+
+from catalog.models import Feedback
+from catalog.services import Given
+
+
+class SignInForm(AuthenticationForm):
+    """Django's own, with an e-mail address for a name."""
+
+    username = forms.EmailField(
+        label=_("E-mail"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}),
+    )
+    error_messages = AuthenticationForm.error_messages | {
+        "invalid_login": _("E-mail or password is not right."),
+    }
+
+
+class SignUpForm(forms.Form):
+    """What an account needs; the service judges the password and finds a taken address."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        required=False,
+        max_length=100,
+        help_text=_("As you like to be called. You may leave it empty."),
+        widget=forms.TextInput(attrs={"autocomplete": "nickname"}),
+    )
+    email = forms.EmailField(
+        label=_("E-mail"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        max_length=200,
+        help_text=_("At least 10 characters."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    consent = forms.BooleanField(
+        label=_("Use what I like, dislike and hide to choose what I am shown."),
+        required=False,
+        help_text=_("It is used for nothing else, and each piece can be taken back."),
+    )
+
+
+class NameForm(forms.Form):
+    name = forms.CharField(
+        label=_("Name"),
+        required=False,
+        max_length=100,
+        widget=forms.TextInput(attrs={"autocomplete": "nickname"}),
+    )
+
+
+class OpinionForm(forms.Form):
+    """A press on Like, Dislike or Hide. The page made `id`, so a double click is one feedback."""
+
+    KINDS = (Feedback.Kind.LIKE, Feedback.Kind.DISLIKE, Feedback.Kind.HIDE)
+
+    id = forms.UUIDField()
+    item = forms.UUIDField()
+    kind = forms.ChoiceField(choices=[(kind.value, kind.label) for kind in KINDS])
+    served = forms.UUIDField(required=False)
+
+    def given(self) -> Given:
+        data = self.cleaned_data
+        return Given(
+            item=data["item"],
+            kind=data["kind"],
+            # The three buttons share one id: another button is other feedback, not a conflict.
+            uuid=uuid5(data["id"], data["kind"]),
+            served_id=data["served"],
+        )
+
+
+class UndoForm(forms.Form):
+    feedback = forms.UUIDField()
+    served = forms.UUIDField(required=False)
+
+    @property
+    def uuid(self) -> UUID:
+        return self.cleaned_data["feedback"]

@@ -1,0 +1,20 @@
+"""Where the pages lie, at the root of the site."""
+
+from django.contrib.auth.views import LogoutView
+from django.urls import path
+from django.views.i18n import set_language
+
+from recommender import views
+
+urlpatterns = [
+    path("", views.for_you, name="for-you"),
+    path("items/<uuid:uuid>/", views.item, name="item"),
+    path("search/", views.search_page, name="search"),
+    path("feedback/", views.feedback, name="feedback"),
+    path("feedback/undo/", views.undo, name="undo"),
+    path("sign-in/", views.SignIn.as_view(), name="sign-in"),
+    path("sign-up/", views.SignUp.as_view(), name="sign-up"),
+    path("sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("account/", views.account, name="account"),
+    path("language/", set_language, name="set_language"),
+]

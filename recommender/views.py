@@ -1,0 +1,378 @@
+"""The pages. A view reads the request, calls one story or service, and renders what came of it.
+
+Each page works as plain HTML; htmx only replaces a part of it without reloading the rest.
+"""
+
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import LoginView, RedirectURLMixin, redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.formats import date_format
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import get_language_info
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import cache_control
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.generic import FormView
+from django_htmx.http import HttpResponseClientRedirect
+
+from catalog import queries, services
+from catalog.forms import NameForm, OpinionForm, SignInForm, SignUpForm, UndoForm
+from catalog.models import Feedback, Item
+from catalog.serializers import category_out, item_detail_out
+from catalog.services import Refused
+from catalog.text import clean
+from catalog.uuid7 import uuid7
+from recommender import store
+from recommender.recommend import Recommendation, Shown, recommend, similar
+from recommender.search import LONGEST, search
+from recommender.serializers import facts_out, reason_text
+from recommender.store import Facts
+
+private = cache_control(private=True, no_store=True)
+
+HUES = 24  # colours of categories in the stylesheet
+SIMILAR = 12
+HISTORY_PAGE = 50
+LAST_PAGE = 200
+
+
+# --- the list ---------------------------------------------------------------------------------
+
+
+@private
+@require_http_methods(["GET", "HEAD", "POST"])
+def for_you(request: HttpRequest) -> HttpResponse:
+    """The list. A POST moves one's own slider for good; a visitor's is in the address."""
+    if request.method == "POST":
+        if not request.user.is_authenticated:
+            return to_sign_in(request)
+        if (chosen := diversity_in(request.POST)) is not None:
+            store.put_preference(request.user.pk, diversity=chosen)
+        if not request.htmx:
+            return redirect("for-you")
+    found = recommend(request.user.pk, diversity=diversity_in(request.GET))
+    context = list_context(found, next_url=request.get_full_path())
+    context["focus_list"] = request.htmx.trigger == "refresh"
+    return render(request, "_list.html" if request.htmx else "for_you.html", context)
+
+
+def diversity_in(data) -> float | None:
+    """A diversity from 0 to 1, or None: a page is no place to argue about a number."""
+    try:
+        number = float(data["diversity"])
+    except (KeyError, ValueError):
+        return None
+    return number if 0 <= number <= 1 else None
+
+
+def list_context(found: Recommendation, *, next_url: str) -> dict:
+    report = found.report
+    cards = [card_of(row.facts, row) for row in found.results]
+    return {
+        "cards": cards,
+        "served": found.id,
+        "next": next_url,
+        "diversity": f"{found.diversity:.2f}",
+        "is_personal": any(
+            row.reason and row.reason.kind in ("voted", "similar") for row in found.results
+        ),
+        "report": {
+            "kinds": report["distinct_categories"],
+            "size": report["list_size"],
+            "largest": percent(report["largest_category_share"]),
+            "kept": percent(report["relevance_kept"]),
+            "distance": f"{report['vector_distance']:.2f}",
+        },
+    }
+
+
+def percent(share: float) -> int:
+    return round(100 * share)
+
+
+def card_of(facts: Facts, shown: Shown | None = None, opinion: Feedback | None = None) -> dict:
+    """What the card of one item shows. Match and reason belong to lists that were made for one."""
+    return {
+        "item": facts_out(facts),
+        "kinds": [kind_of(c["id"], c["slug"], c["names"]) for c in facts.categories],
+        "match": shown and percent(shown.relevance),
+        "reason": shown and shown.reason and reason_text(shown.reason),
+        **opinion_of(opinion),
+    }
+
+
+def kind_of(category_id: int, slug: str, names: dict) -> dict:
+    """A category as the pages show it: its name, and the colour that it has everywhere."""
+    return category_out(slug, names) | {"hue": category_id % HUES}
+
+
+def opinion_of(opinion: Feedback | None) -> dict:
+    """The state of the buttons: a fresh id for the next press, or what was said."""
+    return {"form_id": uuid7(), "opinion": opinion, "said": opinion and said(opinion)}
+
+
+def said(opinion: Feedback) -> str:
+    if opinion.kind == Feedback.Kind.RATING:
+        return _("Rated %(stars)s") % {"stars": f"{opinion.value:g}"}
+    return {"like": _("Liked"), "dislike": _("Disliked"), "hide": _("Hidden")}[opinion.kind]
+
+
+def cards_of(request: HttpRequest, found: Sequence[Facts]) -> list[dict]:
+    """Cards with what the person said of each: one statement for all."""
+    if not request.user.is_authenticated or not found:
+        return [card_of(facts) for facts in found]
+    opinions = queries.opinions(request.user, [facts.id for facts in found])
+    return [card_of(facts, opinion=opinions.get(facts.id)) for facts in found]
+
+
+# --- item and search --------------------------------------------------------------------------
+
+
+@private
+@require_safe
+def item(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """All that is known of an item, and more like it."""
+    row = queries.shown_item(uuid)
+    if row is None:
+        raise Http404
+    near = [shown.facts for shown in similar(row.pk, limit=SIMILAR)]
+    opinion = queries.opinion_on(request.user, uuid) if request.user.is_authenticated else None
+    context = {
+        "item": item_detail_out(row),
+        "kinds": [kind_of(c.pk, c.slug, c.names) for c in row.categories.all()],
+        "facts": list(facts_of(row)),
+        "cards": cards_of(request, near),
+        "next": request.get_full_path(),
+        **opinion_of(opinion),
+    }
+    return render(request, "item.html", context)
+
+
+def facts_of(row: Item) -> Iterator[tuple[str, str]]:
+    """What is known besides title, text and kinds: names and values."""
+    if moment := row.published_at:
+        # A first of January at midnight is how a mere year is stored.
+        is_year = f"{moment:%m-%d %H:%M}" == "01-01 00:00"
+        yield _("Published"), str(moment.year) if is_year else date_format(moment)
+    if row.language:
+        yield _("Language"), language_name(row.language)
+    if row.price is not None:
+        yield _("Price"), f"{row.price} {row.currency}".strip()
+    if row.latitude is not None and row.longitude is not None:
+        yield _("Place"), f"{row.latitude:.4f}, {row.longitude:.4f}"
+    for name, value in row.attributes.items():
+        yield name, in_text(value)
+
+
+def language_name(code: str) -> str:
+    try:
+        return get_language_info(code)["name_translated"]
+    except KeyError:
+        return code
+
+
+def in_text(value: object) -> str:
+    """The value of an attribute."""
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@private
+@require_safe
+def search_page(request: HttpRequest) -> HttpResponse:
+    query = clean(request.GET.get("q", ""), LONGEST)
+    found = search(query) if query else None
+    context = {"query": query, "next": request.get_full_path()}
+    if found:
+        context |= {
+            "cards": cards_of(request, found.items),
+            "by_meaning": found.by_meaning,
+            "corrected": found.corrected.values(),
+        }
+    return render(request, "search.html", context)
+
+
+# --- feedback ---------------------------------------------------------------------------------
+
+
+@private
+@require_POST
+def feedback(request: HttpRequest) -> HttpResponse:
+    """Like, dislike or hide."""
+    if not request.user.is_authenticated:
+        return to_sign_in(request)
+    form = OpinionForm(request.POST)
+    if not form.is_valid():
+        return unreadable(request)
+    given = form.given()
+    try:
+        row, _is_new = services.record_feedback(request.user, given)
+    except Refused as refusal:
+        if refusal.code == "unknown_item":
+            raise Http404 from None
+        if request.htmx:
+            return buttons(request, given.item, given.served_id, problem=refusal.message)
+        messages.error(request, refusal.message)
+        return redirect(next_of(request))
+    if request.htmx:
+        return buttons(request, given.item, given.served_id, title=row.item.title)
+    # A list leaves out what was judged, so the way back is above it.
+    messages.success(request, f"{said(row)}: {row.item.title}", extra_tags=str(row.uuid))
+    return redirect(next_of(request))
+
+
+@private
+@require_POST
+def undo(request: HttpRequest) -> HttpResponse:
+    """Take one's own feedback back."""
+    if not request.user.is_authenticated:
+        return to_sign_in(request)
+    form = UndoForm(request.POST)
+    if not form.is_valid():
+        return unreadable(request)
+    try:
+        row = services.retract_feedback(request.user, form.uuid)
+    except Refused as refusal:
+        if refusal.code == "unknown_feedback":
+            raise Http404 from None
+        messages.error(request, refusal.message)
+        return redirect(next_of(request))
+    if request.htmx:
+        served = form.cleaned_data["served"]
+        return buttons(request, row.item.uuid, served, title=row.item.title)
+    messages.success(request, _("Taken back: %(title)s") % {"title": row.item.title})
+    return redirect(next_of(request))
+
+
+def buttons(
+    request: HttpRequest,
+    item_uuid: UUID,
+    served: UUID | None,
+    *,
+    title: str = "",
+    problem: str = "",
+) -> HttpResponse:
+    """The buttons of one item as they are now, in place of those that were pressed."""
+    context = {
+        "item": {"id": str(item_uuid), "title": title},
+        "served": served,
+        "next": next_of(request),
+        "title": title,
+        "problem": problem,
+        "is_swap": True,
+        **opinion_of(queries.opinion_on(request.user, item_uuid)),
+    }
+    return render(request, "_opinion.html", context)
+
+
+def unreadable(request: HttpRequest) -> HttpResponse:
+    return render(request, "error.html", {"detail": _("The request cannot be read.")}, status=400)
+
+
+def next_of(request: HttpRequest) -> str:
+    """Where the form came from, if that is a page of this site; else the list."""
+    url = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return url if is_ours else reverse("for-you")
+
+
+def to_sign_in(request: HttpRequest) -> HttpResponse:
+    response = redirect_to_login(next_of(request))
+    return HttpResponseClientRedirect(response.url) if request.htmx else response
+
+
+# --- accounts ---------------------------------------------------------------------------------
+
+
+class SignIn(LoginView):
+    """Django's own; the key of the session changes, and `next` stays on this site."""
+
+    template_name = "sign_in.html"
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+
+@method_decorator([private, sensitive_post_parameters("password")], name="dispatch")
+class SignUp(RedirectURLMixin, FormView):
+    """Make an account and sign in."""
+
+    template_name = "sign_up.html"
+    form_class = SignUpForm
+    next_page = "for-you"
+
+    def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        if request.user.is_authenticated:
+            return redirect(self.get_success_url())
+        return super().dispatch(request, *args, **kwargs)
+
+    def form_valid(self, form: SignUpForm) -> HttpResponse:
+        try:
+            user = services.register(**form.cleaned_data)
+        except Refused as refusal:
+            form.add_error(refusal.field or None, refusal.message)
+            return self.form_invalid(form)
+        login(self.request, user)
+        return redirect(self.get_success_url())
+
+    def get_context_data(self, **kwargs) -> dict:
+        return super().get_context_data(next=self.get_redirect_url(), **kwargs)
+
+
+@private
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def account(request: HttpRequest) -> HttpResponse:
+    """What is known of the person who looks: settings, interests, history."""
+    form = NameForm(request.POST or None, initial={"name": request.user.name})
+    if request.method == "POST" and form.is_valid():
+        services.rename(request.user, form.cleaned_data["name"])
+        if (chosen := diversity_in(request.POST)) is not None:
+            store.put_preference(request.user.pk, diversity=chosen)
+        messages.success(request, _("Saved."))
+        return redirect("account")
+    chosen = store.diversity_of(request.user.pk)
+    page = page_in(request)
+    start = (page - 1) * HISTORY_PAGE
+    rows = list(queries.live_feedback(request.user)[start : start + HISTORY_PAGE + 1])
+    context = {
+        "form": form,
+        "diversity": f"{settings.DEFAULT_DIVERSITY if chosen is None else chosen:.2f}",
+        "interests": [
+            {
+                "words": in_words(interest.words),
+                "example": interest.words.get("example", ""),
+                "weight": f"{interest.weight:.2f}",
+                "share": percent(interest.weight),
+            }
+            for interest in store.interests_of(request.user.pk)
+        ],
+        "history": rows[:HISTORY_PAGE],
+        "newer": page - 1,
+        "older": page + 1 if len(rows) > HISTORY_PAGE and page < LAST_PAGE else None,
+        "next": request.get_full_path(),
+    }
+    return render(request, "account.html", context)
+
+
+def in_words(words: dict) -> str:
+    """An interest in words, in the language of the page."""
+    names = [category_out(c["slug"], c["names"])["name"] for c in words.get("categories", [])]
+    return ", ".join([*names, *words.get("creators", [])])
+
+
+def page_in(request: HttpRequest) -> int:
+    number = request.GET.get("page", "")
+    return min(max(int(number), 1), LAST_PAGE) if number.isdecimal() and len(number) < 5 else 1
