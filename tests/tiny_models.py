@@ -50,20 +50,17 @@ def tiny_bert(
     lower      the folder asks for lower case; the tokenizer itself keeps capitals apart
     old_names  files as sentence-transformers wrote them before version 5.4
     """
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, set_seed
 
     set_seed(0)
-    words = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    # Written down, not trained: training breaks ties by chance.
+    characters = sorted({*map(chr, range(33, 127)), *"".join(SENTENCES)} - {" "})
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *" ".join(SENTENCES[:3]).split()]
+    vocabulary += characters + [f"##{character}" for character in characters]
+    numbers = {piece: number for number, piece in enumerate(dict.fromkeys(vocabulary))}
+    words = Tokenizer(models.WordPiece(numbers, unk_token="[UNK]"))
     words.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=300,
-        special_tokens=marks,
-        initial_alphabet=[chr(code) for code in range(33, 127)],
-        show_progress=False,
-    )
-    words.train_from_iterator(SENTENCES, trainer)
     words.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
@@ -114,19 +111,14 @@ def tiny_qwen(
 
     end_mark  the tokenizer ends each text with a token of its own, as Qwen3-Embedding does
     """
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3Model, set_seed
 
     set_seed(0)
-    pieces = Tokenizer(models.BPE())
+    alphabet = ["<|endoftext|>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    numbers = {piece: number for number, piece in enumerate(alphabet)}
+    pieces = Tokenizer(models.BPE(numbers, merges=[]))
     pieces.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    trainer = trainers.BpeTrainer(
-        vocab_size=400,
-        special_tokens=["<|endoftext|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    pieces.train_from_iterator(SENTENCES, trainer)
     if end_mark:
         pieces.post_processor = processors.TemplateProcessing(
             single="$A <|endoftext|>", special_tokens=[("<|endoftext|>", 0)]
@@ -149,7 +141,6 @@ def tiny_qwen(
         intermediate_size=64,
         max_position_embeddings=256,
         initializer_range=0.5,
-        pad_token_id=0,
     )
     Qwen3Model(config).save_pretrained(folder)
     _write_sidecars(

@@ -11,7 +11,7 @@ import numpy as np
 
 Role = Literal["query", "item"]
 BACKENDS = ("transformers", "http", "hashing")
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
+HUB_ID = re.compile(r"[^\W_][\w.-]*/[^\W_][\w.-]*(@[\w.-]+)?")
 # Files of a model folder on which its vectors depend; the rest is documents and other formats.
 MODEL_FILES = (".json", ".safetensors", ".model", ".txt")
 MANIFEST = "MANIFEST.json"  # ours: where the folder came from

@@ -170,7 +170,7 @@ class HttpEncoder:
 
 def _row(embedding: str | list[float]) -> np.ndarray:
     if isinstance(embedding, str):
-        return np.frombuffer(base64.b64decode(embedding), dtype="<f4")
+        return np.frombuffer(base64.b64decode(embedding, validate=True), dtype="<f4")
     return np.array(embedding, dtype=np.float32)
 
 

@@ -79,10 +79,13 @@ def install(
         raise InstallError(
             f"no model {name}: known are {', '.join(PACKAGES)}, and any hub id owner/name"
         )
-    models_folder.mkdir(parents=True, exist_ok=True)
     target = models_folder / folder_name(name)
+    if is_whole(target) and not force:  # asked here too: the folder may be read-only by now
+        say(f"{name} is already installed in {target}")
+        return target
+    models_folder.mkdir(parents=True, exist_ok=True)
     with one_at_a_time(models_folder):
-        if not force and is_whole(target):
+        if is_whole(target) and not force:
             say(f"{name} is already installed in {target}")
             return target
         with workshop(models_folder) as folder:
