@@ -129,17 +129,20 @@ def index_words(item_ids: Sequence[int]) -> None:
 
 
 def embed_everything(progress: Callable[[int], None] = lambda done: None) -> int:
-    """Embed all items that are new or have changed; how many vectors were written.
-
-    Vectors are loaded first and the index is built afterwards, which is several times faster.
-    """
+    """Embed all items that are new or have changed; how many vectors were written."""
     space = store.active_space() or create_space()
     written = 0
     for chunk in store.item_id_chunks(CHUNK):
         written += embed_items(space, chunk)
         progress(len(chunk))
-    store.build_index(space)
     return written
+
+
+def sweep() -> None:
+    """Mend what was missed: stale items are asked for, and the index is there and whole."""
+    request_stale()
+    if space := store.active_space():
+        store.build_index(space)
 
 
 def request_stale() -> int:

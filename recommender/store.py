@@ -108,7 +108,7 @@ def index_state(space: EmbeddingSpace) -> str:
 
 
 def build_index(space: EmbeddingSpace) -> None:
-    """Make the HNSW cosine index of a space; outside a transaction, without blocking writers.
+    """Make the HNSW cosine index of a space, without blocking writers. Call in autocommit.
 
     An interrupted concurrent build leaves an invalid index, which IF NOT EXISTS would keep for
     ever: so it is dropped and built again.
@@ -116,15 +116,14 @@ def build_index(space: EmbeddingSpace) -> None:
     state, it = index_state(space), Space(space.id, space.dimension)
     if state == "valid":
         return
-    online = "" if connection.in_atomic_block else "CONCURRENTLY"
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
         cursor.execute("SET lock_timeout = 0")
         cursor.execute("SET maintenance_work_mem = '512MB'")
         if state == "invalid":
-            cursor.execute(f"DROP INDEX {online} {it.index}")
+            cursor.execute(f"DROP INDEX CONCURRENTLY {it.index}")
         cursor.execute(
-            f"CREATE INDEX {online} {it.index} ON recommender_itemembedding"
+            f"CREATE INDEX CONCURRENTLY {it.index} ON recommender_itemembedding"
             f" USING hnsw ((embedding::halfvec({it.dimension})) halfvec_cosine_ops)"
             f" WITH (m = 16, ef_construction = 128) WHERE space_id = {it.id}"
         )

@@ -56,7 +56,7 @@ def neighbours(job_ids: list[int]) -> None:
 
 @shared_task(name="recommender.tasks.sweep")
 def sweep(job_ids: list[int]) -> None:
-    work(job_ids, lambda _: embedding.request_stale())
+    work(job_ids, lambda _: embedding.sweep())
 
 
 @shared_task(name="recommender.tasks.plan")

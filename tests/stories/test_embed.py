@@ -25,7 +25,7 @@ def work_off() -> None:
 
 
 def vector(item) -> np.ndarray:
-    return np.array(ItemEmbedding.objects.get(item=item).embedding.to_list())
+    return np.array(ItemEmbedding.objects.get(item=item).embedding)
 
 
 def expected(text: str) -> np.ndarray:
@@ -143,11 +143,14 @@ def test_the_database_refuses_a_vector_that_is_not_of_unit_length(length):
         store.put_embeddings(space, [item.pk], row, [b"x"])
 
 
+@pytest.mark.django_db(transaction=True)
 def test_vector_search_uses_the_index_of_its_space_with_its_filter_inside():
     """Space id and dimension are literals, so that the partial index can be used at all."""
     make_item("kettle")
     embed.embed_everything()
-    row, at = store.active_space(), None
+    row = store.active_space()
+    store.build_index(row)
+    assert store.index_state(row) == "valid"
     at = store.Space(row.id, row.dimension)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -157,10 +160,10 @@ def test_vector_search_uses_the_index_of_its_space_with_its_filter_inside():
         )
         cursor.execute("SELECT setseed(0.5)")
         cursor.execute(
-            f"INSERT INTO recommender_itemembedding (item_id, space_id, embedding, fingerprint)"
-            f" SELECT i.id, {at.id}, l2_normalize((SELECT array_agg(random() - 0.5 + i.id * 0)"
-            f" FROM generate_series(1, {at.dimension}))::vector)::halfvec, ''"
-            " FROM catalog_item i WHERE i.source = 'x'"
+            "INSERT INTO recommender_itemembedding (item_id, space_id, embedding, fingerprint)"
+            f" SELECT i.id, {at.id}, l2_normalize(r.row::vector)::halfvec, '' FROM catalog_item i,"
+            " LATERAL (SELECT array_agg(random() - 0.5 + 0 * i.id * n) AS row"
+            f" FROM generate_series(1, {at.dimension}) n) r WHERE i.source = 'x'"
         )
         cursor.execute("ANALYZE catalog_item")
         cursor.execute("ANALYZE recommender_itemembedding")

@@ -17,4 +17,6 @@ class Command(BaseCommand):
                 written = embed.embed_everything(bar.update)
             except EncoderError as error:
                 raise CommandError(str(error)) from None
+        # After the vectors: that is several times faster than keeping an index up to date.
+        store.build_index(store.active_space())
         self.stdout.write(f"{total} items, {written} vectors written")
