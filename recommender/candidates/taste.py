@@ -11,7 +11,7 @@ import numpy as np
 from recommender.candidates.signals import KINDS, rating_mean, signal
 
 # A like counts half after so many newer ones: order within a history says more than its dates.
-HALF_LIFE_ITEMS = 30.0
+HALF_LIFE_ITEMS = 8.0
 LIKED, DISLIKED = 0.1, -0.3  # of a signal that is 1 for a like
 _NUMBER = {kind: number for number, kind in enumerate(KINDS)}
 

@@ -158,13 +158,11 @@ def test_vector_search_uses_the_index_of_its_space_with_its_filter_inside():
             " image_url, currency, is_available, attributes) SELECT gen_random_uuid(), 'x', 'item',"
             " 'n' || n, '', '', '', '', '', true, '{}' FROM generate_series(1, 3000) n"
         )
-        cursor.execute("SELECT setseed(0.5)")
-        cursor.execute(
-            "INSERT INTO recommender_itemembedding (item_id, space_id, embedding, fingerprint)"
-            f" SELECT i.id, {at.id}, l2_normalize(r.row::vector)::halfvec, '' FROM catalog_item i,"
-            " LATERAL (SELECT array_agg(random() - 0.5 + 0 * i.id * n) AS row"
-            f" FROM generate_series(1, {at.dimension}) n) r WHERE i.source = 'x'"
-        )
+        cursor.execute("SELECT array_agg(id) FROM catalog_item WHERE source = 'x'")
+        ids = cursor.fetchone()[0]
+        rows = np.random.default_rng(0).standard_normal((len(ids), at.dimension))
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        store.put_embeddings(row, ids, rows, [b""] * len(ids))
         cursor.execute("ANALYZE catalog_item")
         cursor.execute("ANALYZE recommender_itemembedding")
     with connection.execute_wrapper(explained := Explain()):

@@ -1,0 +1,1 @@
+"""Where candidates come from: interests of a person, neighbours of items, popularity, fusion."""

@@ -1,0 +1,117 @@
+"""What a piece of feedback says of an item, as one number, and how it fades.
+
+A like says 1. Opinions weigh more than acts, acts more than glances; a rating is read against the
+scale of 0.5 to 5 and against the mean of the person who gave it.
+"""
+
+import numpy as np
+
+KINDS = (
+    "view",
+    "like",
+    "dislike",
+    "rating",
+    "save",
+    "share",
+    "purchase",
+    "comment",
+    "dwell",
+    "hide",
+)
+SAYS = {
+    "view": 0.15,
+    "like": 1.0,
+    "dislike": -1.0,
+    "save": 0.8,
+    "share": 0.8,
+    "purchase": 1.2,
+    "comment": 0.1,
+    "dwell": 0.3,  # after DWELL_SECONDS or more, in proportion before
+    "hide": -1.0,
+}
+DWELL_SECONDS = 60.0
+LOWEST_RATING, HIGHEST_RATING = 0.5, 5.0
+GOOD_RATING, BAD_RATING = 4.0, 2.0  # from here on the sign does not depend on the person
+USUAL_RATING = 3.5
+USUAL_RATINGS = 5.0  # how many ratings the usual one counts for in a person's mean
+
+_RATING, _DWELL = KINDS.index("rating"), KINDS.index("dwell")
+_SAYS = np.array([SAYS.get(kind, 0.0) for kind in KINDS])
+
+
+def signal(kinds: np.ndarray, values: np.ndarray, *, rating_mean: float) -> np.ndarray:
+    """What each piece of feedback says: 1 for a like, below 0 for what was not liked.
+
+    kinds        (n,) integers, indices into KINDS
+    values       (n,) the stars of a rating, the seconds of a dwell; nan where there is none
+    rating_mean  of the person who gave the ratings, see rating_mean()
+    Returns      (n,) float32 from -1 to 1.2. A rating of 4 or more says 0.4 to 1, one of 2 or less
+                 -0.4 to -1, one between is read against the mean alone, -0.4 to 0.4. A dwell of
+                 unknown length says nothing.
+    Raises       ValueError for a kind outside KINDS, a rating outside 0.5 to 5 or without a value,
+                 a dwell below 0 or without end, a mean that is no rating
+
+    >>> kinds = np.array([KINDS.index("like"), KINDS.index("rating"), KINDS.index("dwell")])
+    >>> signal(kinds, np.array([np.nan, 5.0, 30.0]), rating_mean=3.5).round(2).tolist()
+    [1.0, 1.0, 0.15]
+    """
+    kinds, values = np.asarray(kinds), np.asarray(values, dtype=np.float64)
+    if kinds.shape != values.shape or kinds.ndim != 1:
+        raise ValueError(f"shapes disagree: kinds {kinds.shape}, values {values.shape}")
+    if not LOWEST_RATING <= rating_mean <= HIGHEST_RATING:
+        raise ValueError(f"rating_mean must be in [0.5, 5], got {rating_mean}")
+    if kinds.size == 0:
+        return np.zeros(0, dtype=np.float32)
+    if kinds.min() < 0 or kinds.max() >= len(KINDS):
+        raise ValueError("a kind is no index into KINDS")
+
+    says = _SAYS[kinds]
+    rated = kinds == _RATING
+    if rated.any():
+        says[rated] = _of_ratings(values[rated], rating_mean)
+    dwelt = kinds == _DWELL
+    if dwelt.any():
+        seconds = np.where(np.isnan(values[dwelt]), 0.0, values[dwelt])
+        if not ((seconds >= 0) & (seconds < np.inf)).all():
+            raise ValueError("a dwell must be a finite number of seconds, not below 0")
+        says[dwelt] *= np.minimum(seconds / DWELL_SECONDS, 1.0)
+    return says.astype(np.float32)
+
+
+def _of_ratings(ratings: np.ndarray, mean: float) -> np.ndarray:
+    if not ((ratings >= LOWEST_RATING) & (ratings <= HIGHEST_RATING)).all():  # nan is neither
+        raise ValueError("a rating must be in [0.5, 5]")
+    relative = 0.4 * (ratings - mean)
+    return np.select(
+        [ratings >= GOOD_RATING, ratings <= BAD_RATING],
+        [np.clip(0.6 + relative, 0.4, 1.0), np.clip(relative - 0.6, -1.0, -0.4)],
+        np.clip(relative, -0.4, 0.4),
+    )
+
+
+def rating_mean(values: np.ndarray) -> float:
+    """Mean of a person's ratings, drawn towards 3.5 as if five more ratings had said so.
+
+    >>> rating_mean(np.array([5.0] * 5))
+    4.25
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("ratings must be finite")
+    return float(
+        (values.sum() + USUAL_RATINGS * USUAL_RATING) / (values.size + USUAL_RATINGS)
+    )
+
+
+def decay(ages_days: np.ndarray, half_life_days: float) -> np.ndarray:
+    """(n,) float32: 1 for today, half for every half-life. A clock ahead of ours counts as today.
+
+    >>> decay(np.array([0.0, 30.0, -1.0]), 30.0).tolist()
+    [1.0, 0.5, 1.0]
+    """
+    ages_days = np.asarray(ages_days, dtype=np.float64)
+    if np.isnan(ages_days).any():
+        raise ValueError("an age is nan")
+    if not half_life_days > 0:
+        raise ValueError(f"half_life_days must be above 0, got {half_life_days}")
+    return np.exp2(-np.maximum(ages_days, 0.0) / half_life_days).astype(np.float32)

@@ -1,0 +1,1 @@
+"""The one ranking, live and offline: features, linear score, list, reasons."""
