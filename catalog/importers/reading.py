@@ -1,0 +1,165 @@
+"""Read a delimited file of any size row by row; what cannot be read is a named row, never a crash.
+
+Memory does not grow with the file: a physical line is at most LINE_BYTES, a cell at most what
+csv.field_size_limit() says (131,072 characters).
+"""
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from tqdm import tqdm
+
+LINE_BYTES = 1 << 20
+PROGRESS_LINES = 1 << 12
+UTF8_MARK = b"\xef\xbb\xbf"
+
+TOO_LONG = "a line longer than 1 MB"
+CELL_TOO_LONG = "a cell longer than 131,072 characters"
+NEVER_ENDS = "a quoted cell without an end; nothing behind it was read"
+HAS_NUL = "a NUL byte"
+
+
+class Unusable(Exception):
+    """The file as a whole cannot be loaded. Its text says what was expected."""
+
+
+class Lines:
+    """The lines of a file as text, with what was found wrong in them since `begin`."""
+
+    def __init__(self, stream: BinaryIO, name: str, encoding: str, advance) -> None:
+        self._stream, self.name, self._encoding = stream, name, encoding
+        self._advance = advance
+        self.number = 0
+        self.begin()
+
+    def begin(self) -> int:
+        """Forget the faults of the record before; the number of the line where one begins."""
+        self.fault, self._quotes = "", 0
+        return self.number + 1
+
+    def __iter__(self) -> "Lines":
+        return self
+
+    def __next__(self) -> str:
+        raw = self._read()
+        if not raw:
+            raise StopIteration
+        self.number += 1
+        if self.number % PROGRESS_LINES == 0:
+            self._advance()
+        self._quotes += raw.count(b'"')
+        if len(raw) == LINE_BYTES and not raw.endswith(b"\n"):
+            while raw and not raw.endswith(b"\n"):
+                raw = self._read()
+                self._quotes += raw.count(b'"')
+            raise csv.Error(TOO_LONG)
+        if self.number == 1:
+            raw = raw.removeprefix(UTF8_MARK)
+        if b"\0" in raw:
+            self.fault = HAS_NUL
+        try:
+            return raw.decode(self._encoding)
+        except UnicodeDecodeError:
+            self.fault = f"not {self._encoding.upper()}"
+            return raw.decode(self._encoding, "replace")
+
+    def skip_record(self) -> bool:
+        """Go on to where the record ends: its quotes are even there. False if it has no end."""
+        while self._quotes % 2:
+            try:
+                next(self)
+            except StopIteration:
+                return False
+            except csv.Error:
+                continue  # one more line of the same record that is too long
+        return True
+
+    def _read(self) -> bytes:
+        try:
+            return self._stream.readline(LINE_BYTES)
+        except (OSError, EOFError, zlib.error) as error:
+            raise Unusable(f"{self.name} is damaged after line {self.number}: {error}") from None
+
+
+@contextmanager
+def open_lines(path: Path, encoding: str = "utf-8") -> Iterator[Lines]:
+    """The lines of a file, packed with gzip or not, and a progress bar where somebody looks."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise Unusable(f"{path} cannot be read: {error.strerror}") from None
+    size = path.stat().st_size
+    bar = tqdm(
+        total=size, desc=path.name, unit="B", unit_scale=True, leave=False, disable=None, delay=0.5
+    )
+    with file, bar:
+        is_packed = file.peek(2)[:2] == b"\x1f\x8b"
+        stream = io.BufferedReader(gzip.GzipFile(fileobj=file)) if is_packed else file
+        yield Lines(stream, path.name, encoding, lambda: bar.update(file.tell() - bar.n))
+
+
+def read_rows(lines: Lines, separator: str | None = None) -> Iterator[tuple[int, list[str], str]]:
+    """(number of its first line, cells, fault) for each record that is not blank.
+
+    separator  None reads CSV (RFC 4180); else a line is a record, and quotes mean nothing
+    fault      "" or why the record cannot be used; its cells may then be missing or damaged
+    """
+
+    def split(line: str) -> list[str]:
+        return line.rstrip("\r\n").split(separator)
+
+    # Not a generator, which would end with the first line that is too long.
+    records = csv.reader(lines, strict=True) if separator is None else map(split, lines)
+    while True:
+        first = lines.begin()
+        try:
+            cells = next(records)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            fault = _name(str(error))
+            if separator is None and not lines.skip_record():
+                fault = NEVER_ENDS
+            yield first, [], fault
+            continue
+        if lines.fault or any(cells):
+            yield first, cells, lines.fault
+
+
+def _name(message: str) -> str:
+    if message == TOO_LONG:
+        return TOO_LONG
+    if "limit" in message:
+        return CELL_TOO_LONG
+    if "end of data" in message:
+        return NEVER_ENDS
+    return f"not valid CSV ({message})"
+
+
+def find(folder: Path, name: str) -> Path | None:
+    """The file of that name in a folder, packed with gzip or not."""
+    return next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
+
+
+def read_header(lines: Lines, expected: str) -> tuple[list[str], Iterator]:
+    """The names of the columns, in lower case, and the rows behind them.
+
+    expected  what Unusable, if it is raised, says should have been there
+    """
+    rows = read_rows(lines)
+    _, cells, fault = next(rows, (0, [], "missing: the file is empty"))
+    if fault:
+        raise Unusable(f"{lines.name} cannot be read: its first line is {fault}; {expected}")
+    names = [cell.strip().lower() for cell in cells]
+    if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
+        raise Unusable(f"{lines.name} does not separate its cells by commas; {expected}")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise Unusable(f"{lines.name} has the column {', '.join(twice)} twice; {expected}")
+    return names, rows

@@ -1,0 +1,90 @@
+"""`load_catalog PATH`: items, people and feedback from files, as often as they change."""
+
+from argparse import RawDescriptionHelpFormatter
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError, DjangoHelpFormatter
+
+from catalog.importers import bulk, csv, movielens
+from catalog.importers.reading import Unusable
+
+COLUMNS = """\
+csv: a folder with any of these files, or one of them; packed with gzip or not; UTF-8, with a header
+  people.csv    id[,name]
+  items.csv     id,title[,description,language,kind,published,url,image_url,price,currency,
+                latitude,longitude,available,categories,creators,attr:NAME]
+  feedback.csv  user,item,kind[,value,text,at]   or   user,item,rating[,text,at]
+  categories and creators: names with | between them; attr:NAME: a declared attribute;
+  published, at: ISO 8601, or Unix seconds; kind: view, like, dislike, rating, save, share,
+  purchase, comment, dwell, hide
+movielens: a folder of ml-latest, ml-latest-small, ml-1m or ml-100k
+  (ratings.csv and movies.csv, or ratings.dat and movies.dat, or u.data and u.item)
+
+All of a load is one transaction. A row that cannot be used is rejected with its line and a reason;
+the others are loaded. A second load of the same files writes nothing. docs/import.md says more.
+"""
+
+
+def is_read(rejects: Path, path: Path) -> bool:
+    names = [f"{name}.csv" for name in csv.EXPECTED]
+    names += [name for layout in movielens.LAYOUTS for name, *_ in layout]
+    read = {path, *(path / name for name in names), *(path / f"{name}.gz" for name in names)}
+    return rejects.resolve() in {file.resolve() for file in read}
+
+
+class Formatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
+    """Keeps the lines of the epilogue."""
+
+
+class Command(BaseCommand):
+    help = "Load items, people and feedback from files; what is there already is updated."
+
+    def add_arguments(self, parser) -> None:
+        parser.formatter_class, parser.epilog = Formatter, COLUMNS
+        parser.add_argument("path", type=Path)
+        parser.add_argument("--format", choices=["csv", "movielens"], default="csv")
+        parser.add_argument(
+            "--source", help="the system that the ids come from; csv or movielens if not given"
+        )
+        parser.add_argument(
+            "--what", choices=list(csv.EXPECTED), default="", help="csv: which of the files"
+        )
+        parser.add_argument("--kind", default="", help="of items that name none, such as film")
+        parser.add_argument("--dry-run", action="store_true", help="report, and change nothing")
+        parser.add_argument(
+            "--missing",
+            choices=["keep", "hide"],
+            default="keep",
+            help="what becomes of items of the source that the file does not list; default keep",
+        )
+        parser.add_argument("--rejects", type=Path, help="CSV file to write rejected rows to")
+
+    def handle(self, *args, **options) -> None:
+        path, rejects = options["path"], options["rejects"]
+        if rejects and is_read(rejects, path):
+            raise CommandError(f"--rejects {rejects} would overwrite what is to be read")
+        if len(options["kind"]) > 30:
+            raise CommandError("--kind takes at most 30 characters")
+        if options["what"] and options["format"] != "csv":
+            raise CommandError("--what goes with --format csv")
+        how = {"kind": options["kind"], "hide_missing": options["missing"] == "hide"}
+        quiet = options["verbosity"] == 0
+        try:
+            with bulk.load(
+                options["source"] or options["format"],
+                dry_run=options["dry_run"],
+                rejects=rejects,
+                say=(lambda _: None) if quiet else self.stdout.write,
+            ) as job:
+                if options["format"] == "csv":
+                    reports = list(csv.load(job, path, what=options["what"], **how))
+                else:
+                    reports = list(movielens.load(job, path, **how))
+        except Unusable as unusable:
+            raise CommandError(str(unusable)) from None
+        for report in reports:
+            self.stdout.write(str(report))
+        if options["format"] == "movielens":
+            self.stdout.write(movielens.TERMS)
+        if options["dry_run"]:
+            self.stdout.write("dry run: nothing was changed")
