@@ -11,6 +11,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.core.paginator import Paginator
+from django.db import models
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
@@ -118,6 +119,7 @@ class ItemAdmin(Big):
     actions = ["remove"]
     inlines = [CreatorsInline]
     autocomplete_fields = ["categories"]
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     readonly_fields = ["uuid", "removed_at", "created_at", "updated_at"]
     fieldsets = [
         (None, {"fields": ["title", "description", "categories", "is_available", "removed_at"]}),
@@ -234,6 +236,7 @@ class PersonAdmin(UserAdmin):
     search_fields = ["email", "name", "=external_id"]
     ordering = ["-id"]
     readonly_fields = [
+        "kind",
         "uuid",
         "source",
         "external_id",
