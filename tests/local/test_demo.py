@@ -105,7 +105,8 @@ def test_missing_accounts_are_a_failure_that_names_the_file(tmp_path, text):
 
 def row(rank: int, title: str = "Alien (1979)") -> dict:
     item = {"title": title, "categories": [{"name": "Horror"}, {"name": "Sci-Fi"}]}
-    return {"rank": rank, "item": item, "relevance": 0.87, "reason": "because you liked Aliens"}
+    reason = {"kind": "similar", "text": "because you liked Aliens"}
+    return {"rank": rank, "item": item, "relevance": 0.87, "reason": reason}
 
 
 def test_the_table_shows_rank_title_categories_relevance_and_reason():
@@ -115,6 +116,10 @@ def test_the_table_shows_rank_title_categories_relevance_and_reason():
         "1", "Alien (1979)", "Horror, Sci-Fi", "0.87", "because you liked Aliens",
     ]  # fmt: skip
     assert lines[1].index("Horror") == lines[2].index("Horror")
+
+
+def test_an_item_without_a_reason_is_shown_with_none():
+    assert demo.table([row(1) | {"reason": None}]).endswith("0.87")
 
 
 # --- A small site in place of ours --------------------------------------------------------------
