@@ -67,7 +67,7 @@ class StateFilter(admin.SimpleListFilter):
 class JobAdmin(ReadOnly):
     """Work that waits, goes on or was given up with its error."""
 
-    list_display = ["__str__", "state", "attempts", "requested_at", "due_at", "problem"]
+    list_display = ["__str__", "state", "problem", "attempts", "requested_at", "due_at"]
     list_filter = [StateFilter, "kind"]
     search_fields = ["=key", "error"]
     ordering = ["-requested_at", "-id"]

@@ -21,7 +21,7 @@ from recommender.store import Content
 from recommender.understanding import words
 
 CHUNK = 512  # items encoded together, so that equal lengths meet
-SAMPLE = 2000  # items whose mean is subtracted
+SAMPLE = 300  # items whose mean is subtracted
 FEW = 200  # below so many items, general sentences help out
 
 _loaded: dict[int, Encoder] = {}  # by space: a process loads a model once

@@ -167,7 +167,7 @@ def fail(claims: Sequence[Claim], error: str) -> None:
 
 
 def defer(claims: Sequence[Claim], error: str, *, seconds: float = 15) -> None:
-    """Wait without counting the attempt: what the work needs is missing, the job is not at fault."""
+    """Wait without counting the attempt: what the work needs is missing, the job is fine."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE recommender_job SET leased_until = NULL, sent_at = NULL, error = %s,"

@@ -45,9 +45,9 @@ def signal(kinds: np.ndarray, values: np.ndarray, *, rating_mean: float) -> np.n
     kinds        (n,) integers, indices into KINDS
     values       (n,) the stars of a rating, the seconds of a dwell; nan where there is none
     rating_mean  of the person who gave the ratings, see rating_mean()
-    Returns      (n,) float32 from -1 to 1.2. A rating of 4 or more says 0.4 to 1, one of 2 or less
-                 -0.4 to -1, one between is read against the mean alone, -0.4 to 0.4. A dwell of
-                 unknown length says nothing.
+    Returns      (n,) float32 from -1 to 1.2. A rating of 4 or more says 0.8 to 1, one of 2 or less
+                 -0.6 to -1; one between says 0.4 at the person's mean and 0.3 less for each star
+                 below it. A dwell of unknown length says nothing.
     Raises       ValueError for a kind outside KINDS, a rating outside 0.5 to 5 or without a value,
                  a dwell below 0 or without end, a mean that is no rating
 
@@ -81,11 +81,10 @@ def signal(kinds: np.ndarray, values: np.ndarray, *, rating_mean: float) -> np.n
 def _of_ratings(ratings: np.ndarray, mean: float) -> np.ndarray:
     if not ((ratings >= LOWEST_RATING) & (ratings <= HIGHEST_RATING)).all():  # nan is neither
         raise ValueError("a rating must be in [0.5, 5]")
-    relative = 0.4 * (ratings - mean)
     return np.select(
         [ratings >= GOOD_RATING, ratings <= BAD_RATING],
-        [np.clip(0.6 + relative, 0.4, 1.0), np.clip(relative - 0.6, -1.0, -0.4)],
-        np.clip(relative, -0.4, 0.4),
+        [0.8 + 0.2 * (ratings - GOOD_RATING), -0.6 - 0.4 * (BAD_RATING - ratings) / 1.5],
+        np.clip(0.4 + 0.3 * (ratings - mean), -0.4, 0.4),
     )
 
 

@@ -133,8 +133,7 @@ class HttpEncoder:
                 body=body,
                 headers=self._headers,
                 timeout=urllib3.Timeout(total=seconds),
-                retries=False,
-                redirect=False,
+                retries=False,  # and no redirection is followed
             )
 
         try:

@@ -1,0 +1,79 @@
+"""How good and how varied lists were. Every measure says what an empty list scores.
+
+Accuracy is binary: an item was liked afterwards, or it was not. Rank counts from 1.
+"""
+
+import numpy as np
+
+
+def recall(shown: np.ndarray, relevant: np.ndarray, k: int) -> float:
+    """Share of the relevant items among the first k, of at most k that could be there.
+
+    relevant  distinct item ids, at least one
+    An empty list scores 0; with more than k relevant items a full hit still scores 1.
+    """
+    return float(np.isin(shown[:k], relevant).sum() / min(k, len(relevant)))
+
+
+def ndcg(shown: np.ndarray, relevant: np.ndarray, k: int) -> float:
+    """DCG of the first k with gain 1 for a relevant item and discount log2(rank + 1), over that of
+    an ideal list of min(k, relevant) hits (Järvelin & Kekäläinen 2002). An empty list scores 0."""
+    hits = np.isin(shown[:k], relevant)
+    discount = 1 / np.log2(np.arange(2, k + 2))
+    return float(hits @ discount[: len(hits)] / discount[: min(k, len(relevant))].sum())
+
+
+def reciprocal_rank(shown: np.ndarray, relevant: np.ndarray, k: int) -> float:
+    """1 / rank of the first relevant item of the first k; 0 when there is none."""
+    hits = np.flatnonzero(np.isin(shown[:k], relevant))
+    return 1.0 / (hits[0] + 1) if len(hits) else 0.0
+
+
+def novelty(shown: np.ndarray, people_of: dict[int, int], n_people: int) -> float:
+    """Mean of -log2 of the share of people who had the item before (Zhou et al. 2010), in bits.
+
+    An item that nobody had counts as if half a person had. An empty list scores 0.
+    """
+    if len(shown) == 0:
+        return 0.0
+    shares = np.array([max(people_of.get(int(item), 0), 0.5) for item in shown]) / n_people
+    return float(-np.log2(shares).mean())
+
+
+def miscalibration(shown: np.ndarray, history: np.ndarray, alpha: float = 0.01) -> float:
+    """KL divergence in nats of the list's mix of categories from that of the history, smoothed.
+
+    shown, history  (n, c) bool memberships; an item's weight is shared among its categories
+    Source: Steck 2018, doi:10.1145/3240323.3240372, with q' = (1 - alpha) q + alpha p. Lower is
+    better; 0 where one of the two has no category at all.
+    """
+    p, q = mix(history), mix(shown)
+    if p.sum() == 0 or q.sum() == 0:
+        return 0.0
+    smoothed = (1 - alpha) * q + alpha * p
+    there = p > 0
+    return float((p[there] * np.log(p[there] / smoothed[there])).sum())
+
+
+def mix(categories: np.ndarray) -> np.ndarray:
+    """(c,) share of each category among items, each item shared equally among its own."""
+    sizes = categories.sum(axis=1, keepdims=True)
+    shares = (categories / np.maximum(sizes, 1)).sum(axis=0)
+    total = shares.sum()
+    return shares / total if total else shares
+
+
+def coverage(shown: np.ndarray, n_items: int) -> float:
+    """Share of the catalogue that stands in at least one of all lists together."""
+    return len(np.unique(shown)) / n_items if n_items else 0.0
+
+
+def gini(shown: np.ndarray, n_items: int) -> float:
+    """How unequally the places of all lists are spread over the catalogue: 0 evenly, towards 1 on
+    few items. No places at all score 0."""
+    if len(shown) == 0:
+        return 0.0
+    _, times = np.unique(shown, return_counts=True)
+    counts = np.sort(np.concatenate([np.zeros(n_items - len(times)), times]))
+    ranks = np.arange(1, n_items + 1)
+    return float((2 * ranks - n_items - 1) @ counts / (n_items * counts.sum()))
