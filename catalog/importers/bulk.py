@@ -155,7 +155,7 @@ class Load:
             SELECT n.uuid, %(source)s, q.id, 'imported', q.name,
                 '!' || replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), false,
                 true, false, 0
-            FROM ({query}) q JOIN new_people n ON n.key = q.id ORDER BY n.uuid
+            FROM ({query}) q JOIN new_people n ON n.key = q.id ORDER BY q.id
             """,
         )
 
@@ -163,8 +163,11 @@ class Load:
 
     def categories(self, names: dict[str, dict[str, str]]) -> None:
         """Make the categories that are not there, by slug; those that are keep their names."""
-        rows = [Category(slug=slug, names=names[slug]) for slug in sorted(names)]
-        Category.objects.bulk_create(rows, ignore_conflicts=True)
+        there = set(Category.objects.filter(slug__in=names).values_list("slug", flat=True))
+        Category.objects.bulk_create(
+            (Category(slug=slug, names=names[slug]) for slug in sorted(names.keys() - there)),
+            ignore_conflicts=True,
+        )
 
     def items(
         self,
@@ -297,7 +300,8 @@ class Load:
                 )
                 ORDER BY c.line
                 ON CONFLICT (source, external_id) DO UPDATE SET
-                    ({", ".join(columns)}, updated_at) = ROW ({listed("excluded", columns)}, now())
+                    ({", ".join(columns)}, updated_at)
+                    = ROW ({listed("excluded", columns)}, statement_timestamp())
                 RETURNING i.id, xmax = 0
             )
             INSERT INTO changed_items SELECT * FROM written
@@ -305,13 +309,13 @@ class Load:
         )
 
     def _write_categories(self) -> None:
-        slugs: dict[str, str] = {}
+        self._make("category_slugs", "SELECT '' AS name, '' AS slug LIMIT 0")
         names = "SELECT DISTINCT name FROM listed_items, unnest(categories) AS name ORDER BY name"
         for rows in self._chunks(names):
-            slugs |= {name: slugify(name, allow_unicode=True) for (name,) in rows}
-        self.categories({slug: {"en": name} for name, slug in reversed(slugs.items())})
-        self._make("category_slugs", "SELECT '' AS name, '' AS slug LIMIT 0")
-        self._copy("category_slugs (name, slug)", slugs.items())
+            slugs = {name: slugify(name, allow_unicode=True) for (name,) in rows}
+            self.categories({slug: {"en": name} for name, slug in reversed(slugs.items())})
+            self._copy("category_slugs (name, slug)", slugs.items())
+        self._run("ANALYZE category_slugs")
         self._make(
             "wanted_categories",
             """
@@ -351,7 +355,7 @@ class Load:
         self._run(
             """
             INSERT INTO catalog_creator (uuid, source, external_id, name)
-            SELECT uuid, %(source)s, key, key FROM new_creators ORDER BY uuid
+            SELECT uuid, %(source)s, key, key FROM new_creators ORDER BY key
             ON CONFLICT (source, external_id) DO NOTHING
             """
         )
@@ -392,7 +396,7 @@ class Load:
         hidden = self._run(
             """
             WITH hidden AS (
-                UPDATE catalog_item i SET is_available = false, updated_at = now()
+                UPDATE catalog_item i SET is_available = false, updated_at = statement_timestamp()
                 WHERE source = %(source)s AND external_id IS NOT NULL
                     AND is_available AND removed_at IS NULL
                     AND NOT EXISTS (SELECT FROM checked_items c WHERE c.id = i.external_id)
@@ -401,7 +405,7 @@ class Load:
             INSERT INTO changed_items SELECT id, false FROM hidden
             """
         )
-        return f"{hidden:,} hidden, which the file does not list"
+        return f"hidden, since the file does not list them: {hidden:,}"
 
     # --- feedback -------------------------------------------------------------------------------
 
@@ -439,7 +443,7 @@ class Load:
         report = Report(name)
         report.loaded, replaced = self._write_feedback()
         if replaced:
-            report.notes.append(f"{replaced:,} opinions of earlier loads replaced by later ones")
+            report.notes.append(f"opinions that later ones replaced: {replaced:,}")
         if self._announces:
             for ids in self._chunks(f"SELECT DISTINCT user_id FROM {NEW} ORDER BY user_id"):
                 feedback_recorded.send(sender=Feedback, user_ids=[user_id for (user_id,) in ids])
@@ -469,7 +473,7 @@ class Load:
                 WHEN length(text) > 5000 THEN 'a text longer than 5,000 characters'
                 WHEN s.at IS NOT NULL AND occurred_at IS NULL
                     THEN 'at is neither a date nor Unix seconds'
-                WHEN occurred_at > now() THEN 'at is in the future'
+                WHEN occurred_at > statement_timestamp() THEN 'at is in the future'
                 WHEN i.id IS NULL THEN 'unknown item'
                 WHEN i.removed_at IS NOT NULL THEN 'this item was removed here'
             END AS reason
@@ -512,7 +516,7 @@ class Load:
                 ) AS nth
             FROM (
                 SELECT c.line, u.id AS user_id, c.item_id, c.kind, c.value, c.text,
-                    coalesce(c.occurred_at, now()) AS occurred_at,
+                    coalesce(c.occurred_at, statement_timestamp()) AS occurred_at,
                     c.occurred_at IS NOT NULL AS has_moment, c.kind IN ({OPINIONS}) AS is_opinion,
                     overlay(overlay(md5(concat_ws(
                         chr(31), %(source)s, c.person, c.item, c.kind,
@@ -554,7 +558,7 @@ class Load:
         )
         replaced = self._run(
             f"""
-            UPDATE catalog_feedback f SET superseded_at = now()
+            UPDATE catalog_feedback f SET superseded_at = statement_timestamp()
             FROM (
                 SELECT user_id, item_id, max(occurred_at) AS latest FROM {NEW} AND is_opinion
                 GROUP BY user_id, item_id
@@ -572,7 +576,7 @@ class Load:
                 WHEN is_opinion AND (place > 1 OR EXISTS (
                     SELECT FROM catalog_feedback f
                     WHERE f.user_id = r.user_id AND f.item_id = r.item_id AND {LIVE}
-                )) THEN now()
+                )) THEN statement_timestamp()
             END, ''
             FROM (
                 SELECT *, row_number() OVER (
@@ -741,7 +745,7 @@ def note_changed(item_ids: str) -> str:
     """Behind WITH: these items changed, too, unless they are noted already."""
     return f"""
         touched AS (
-            UPDATE catalog_item SET updated_at = now()
+            UPDATE catalog_item SET updated_at = statement_timestamp()
             WHERE id IN ({item_ids}) AND id NOT IN (SELECT id FROM changed_items) RETURNING id
         )
         INSERT INTO changed_items SELECT id, false FROM touched

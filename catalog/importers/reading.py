@@ -139,7 +139,7 @@ def _name(message: str) -> str:
         return CELL_TOO_LONG
     if "end of data" in message:
         return NEVER_ENDS
-    return f"not valid CSV ({message})"
+    return f"not valid CSV ({message.split(' - ')[0]})"
 
 
 def find(folder: Path, name: str) -> Path | None:
