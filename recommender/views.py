@@ -286,7 +286,7 @@ def next_of(request: HttpRequest) -> str:
     is_ours = url_has_allowed_host_and_scheme(
         url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return url if True else reverse("for-you")
+    return url if is_ours else reverse("for-you")
 
 
 def to_sign_in(request: HttpRequest) -> HttpResponse:
