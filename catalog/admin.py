@@ -120,7 +120,14 @@ class ItemAdmin(Big):
     inlines = [CreatorsInline]
     autocomplete_fields = ["categories"]
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
-    readonly_fields = ["uuid", "removed_at", "created_at", "updated_at"]
+    readonly_fields = [
+        "uuid",
+        "source",
+        "external_id",
+        "removed_at",
+        "created_at",
+        "updated_at",
+    ]
     fieldsets = [
         (None, {"fields": ["title", "description", "categories", "is_available", "removed_at"]}),
         (
@@ -145,11 +152,8 @@ class ItemAdmin(Big):
     ]
 
     def save_model(self, request: HttpRequest, obj: Item, form, change: bool) -> None:
+        """The admin writes categories and creators after this, in the same transaction."""
         services.save_item(obj)
-
-    def save_related(self, request: HttpRequest, form, formsets, change: bool) -> None:
-        super().save_related(request, form, formsets, change)
-        services.announce_items([form.instance.pk])  # categories and creators came after the item
 
     def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
         return False  # lists, feedback and evaluations name it
