@@ -1,14 +1,11 @@
-"""Measure what bench/README.md says, in one run: `make bench`, or `make bench ARGS=--items=10000`."""
+"""Measure what bench/README.md says, in one run: `make bench`, `make bench ARGS=--items=10000`."""
 
 import argparse
 import os
 import platform
-import socket
-import statistics
 import subprocess
 import sys
-import time
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 TABLE = Path(__file__).with_name("README.md")
@@ -44,11 +41,13 @@ def write(rows: list[str], sizes: list[int]) -> None:
     head, _, rest = text.partition("<!-- measured -->\n")
     _, _, tail = rest.partition("<!-- end -->")
     command = "make bench" + "".join(f" ARGS=--items={n}" for n in sizes if len(sizes) == 1)
-    title = (
-        "| items | GET p50 ms | p95 | its vector statement p50 ms | ratio | one search of 200 p50 ms"
-        " | ratio | recall@200 | web process MB | torch |\n|---|---|---|---|---|---|---|---|---|---|\n"
+    columns = (
+        "items | GET p50 ms | p95 | its vector statement p50 ms | ratio"
+        " | one search of 200 p50 ms | ratio | recall@200 | web process MB | torch"
     )
-    made = f"\n`{command}` on {date.today()}, {os.cpu_count()} cores, {platform.machine()}.\n"
+    title = f"| {columns} |\n|{'---|' * (columns.count('|') + 1)}\n"
+    today = datetime.now(UTC).date()
+    made = f"\n`{command}` on {today}, {os.cpu_count()} cores, {platform.machine()}.\n"
     TABLE.write_text(
         f"{head}<!-- measured -->\n{title}" + "\n".join(rows) + f"\n{made}<!-- end -->{tail}"
     )

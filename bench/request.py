@@ -54,7 +54,9 @@ def web(port: int):
         env=os.environ | {"DATABASE_POOL": "True"},
     )  # fmt: skip
     try:
-        pool = urllib3.HTTPConnectionPool("127.0.0.1", port, retries=urllib3.Retry(20, backoff_factor=0.2))
+        pool = urllib3.HTTPConnectionPool(
+            "127.0.0.1", port, retries=urllib3.Retry(20, backoff_factor=0.2)
+        )
         while pool.request("GET", "/health/ready").status != 200:
             time.sleep(0.2)
         yield process
@@ -147,12 +149,13 @@ def main(n_items: int, rounds: int) -> None:
                 headers={"Authorization": f"Token {tokens[number]}"},
             )
             got = time.perf_counter()
-            assert response.status == 200 and b'"rank":20,' in response.data, response.data[:300]
+            assert response.status == 200, response.data[:300]
+            assert b'"rank":20,' in response.data, response.data[:300]
             ready = time.perf_counter()
             rows = link.execute(statements[number]).fetchall()
             store.from_binary([row[2] for row in rows], at.dimension)
             own = time.perf_counter()
-            link.execute(f"SET hnsw.ef_search = 200")
+            link.execute("SET hnsw.ef_search = 200")
             before_one = time.perf_counter()
             link.execute(one % store.as_text(query_rows[number])).fetchall()
             after_one = time.perf_counter()

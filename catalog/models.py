@@ -85,12 +85,12 @@ class User(Identified, AbstractBaseUser, PermissionsMixin):
             ),
         ]
 
+    def __str__(self) -> str:
+        return self.name or self.email or f"{self.source}:{self.external_id or self.uuid}"
+
     def clean(self) -> None:
         super().clean()
         self.email = self.email.lower() if self.email else None
-
-    def __str__(self) -> str:
-        return self.name or self.email or f"{self.source}:{self.external_id or self.uuid}"
 
 
 class Consent(models.Model):
@@ -133,6 +133,9 @@ class Category(models.Model):
             models.CheckConstraint(condition=~Q(parent=F("id")), name="category_not_its_own_parent")
         ]
 
+    def __str__(self) -> str:
+        return self.name_in("en")
+
     def name_in(self, language: str) -> str:
         """The name in a language, else in English, else any, else the slug."""
         short = language.split("-")[0]
@@ -141,9 +144,6 @@ class Category(models.Model):
             or self.names.get("en")
             or next(iter(self.names.values()), self.slug)
         )
-
-    def __str__(self) -> str:
-        return self.name_in("en")
 
 
 class Creator(Identified):
@@ -240,12 +240,12 @@ class Item(Identified):
             ),
         ]
 
+    def __str__(self) -> str:
+        return self.title
+
     @property
     def is_shown(self) -> bool:
         return self.is_available and self.removed_at is None
-
-    def __str__(self) -> str:
-        return self.title
 
 
 class ItemCreator(models.Model):

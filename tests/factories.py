@@ -13,7 +13,9 @@ _numbers = count(1)
 
 
 def make_person(name: str, **fields) -> User:
-    return User.objects.create_user(f"{name}@example.org", "a password of alice", name=name, **fields)
+    return User.objects.create_user(
+        f"{name}@example.org", "a password of alice", name=name, **fields
+    )
 
 
 def make_category(slug: str) -> Category:

@@ -185,8 +185,11 @@ def test_a_session_of_the_site_does_not_open_the_api(client, alice):
 
 def test_an_unknown_account_and_a_wrong_password_look_alike(client, alice):
     answers = [
-        client.post("/api/v1/auth/login/", {"email": email, "password": "wrong"},
-                    content_type="application/json")
+        client.post(
+            "/api/v1/auth/login/",
+            {"email": email, "password": "wrong"},
+            content_type="application/json",
+        )
         for email in (alice.email, "nobody@example.org")
     ]
     assert all(is_problem(answer, 401) for answer in answers)

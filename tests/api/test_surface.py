@@ -103,8 +103,11 @@ def test_relevance_comes_in_steps_and_no_vector_leaves(as_alice, alice):
     embed_and_learn()
     body = as_alice.get("/api/v1/recommendations/").json()
     assert all(round(row["relevance"], 2) == row["relevance"] for row in body["results"])
-    assert not [value for value in walk(body) if isinstance(value, list) and len(value) > 8
-                and all(isinstance(x, float) for x in value)]
+    assert not [
+        value
+        for value in walk(body)
+        if isinstance(value, list) and len(value) > 8 and all(isinstance(x, float) for x in value)
+    ]
 
 
 def walk(value):
@@ -126,8 +129,10 @@ def test_every_view_of_the_api_is_in_the_schema(client):
     routed = set()
     for pattern in get_resolver().url_patterns:
         if str(pattern.pattern) == "api/v1/":
-            routed |= {"/api/v1/" + str(p.pattern).replace("<uuid:uuid>", "{uuid}")
-                       for p in pattern.url_patterns}
+            routed |= {
+                "/api/v1/" + str(p.pattern).replace("<uuid:uuid>", "{uuid}")
+                for p in pattern.url_patterns
+            }
     assert set(schema["paths"]) == routed
 
 

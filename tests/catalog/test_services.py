@@ -119,10 +119,15 @@ def test_a_closed_account_gives_no_feedback(alice, kettle):
 
 def test_the_fact_and_its_work_are_committed_together_or_not_at_all(alice, kettle):
     Job.objects.all().delete()
-    with pytest.raises(RuntimeError), transaction.atomic():
-        give(alice, kettle)
-        assert Job.objects.filter(kind="learn", key=alice.pk).exists()
-        raise RuntimeError("the process dies between the two")
+
+    def die_before_the_commit():
+        with transaction.atomic():
+            give(alice, kettle)
+            assert Job.objects.filter(kind="learn", key=alice.pk).exists()
+            raise RuntimeError("the process dies between the two")
+
+    with pytest.raises(RuntimeError):
+        die_before_the_commit()
     assert not Feedback.objects.exists()
     assert not Job.objects.exists()
 

@@ -126,8 +126,14 @@ def test_one_space_is_active_by_a_constraint():
     first = embed.create_space()
     with pytest.raises(IntegrityError), transaction.atomic():
         EmbeddingSpace.objects.create(
-            name="second", backend="hashing", model="hashing", digest="1", dimension=64,
-            mean_item=[], mean_query=[], status="active",
+            name="second",
+            backend="hashing",
+            model="hashing",
+            digest="1",
+            dimension=64,
+            mean_item=[],
+            mean_query=[],
+            status="active",
         )
     second = embed.create_space(name="second", activate=False)
     store.activate(second)
@@ -149,10 +155,9 @@ def test_vector_search_uses_the_index_of_its_space_with_its_filter_inside():
     make_item("kettle")
     embed.embed_everything()
     row = store.active_space()
-    store.build_index(row)
-    assert store.index_state(row) == "valid"
     at = store.Space(row.id, row.dimension)
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute(
             "INSERT INTO catalog_item (uuid, source, kind, title, description, language, url,"
             " image_url, currency, is_available, attributes) SELECT gen_random_uuid(), 'x', 'item',"
@@ -163,6 +168,9 @@ def test_vector_search_uses_the_index_of_its_space_with_its_filter_inside():
         rows = np.random.default_rng(0).standard_normal((len(ids), at.dimension))
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         store.put_embeddings(row, ids, rows, [b""] * len(ids))
+    store.build_index(row)
+    assert store.index_state(row) == "valid"
+    with connection.cursor() as cursor:
         cursor.execute("ANALYZE catalog_item")
         cursor.execute("ANALYZE recommender_itemembedding")
     with connection.execute_wrapper(explained := Explain()):

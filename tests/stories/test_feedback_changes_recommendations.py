@@ -86,9 +86,7 @@ def test_nobody_is_shown_what_another_did(as_alice, as_bob, shop):
 
 
 @pytest.mark.parametrize("change", [{"is_available": False}, {"removed_at": "2026-01-01T00:00Z"}])
-def test_what_is_unavailable_is_not_shown_however_old_the_candidates(
-    as_alice, alice, shop, change
-):
+def test_what_is_unavailable_is_not_shown_however_old_the_candidates(as_alice, alice, shop, change):
     like(as_alice, shop["blue kettle"])
     Candidates.objects.create(user=alice, item_ids=[item.pk for item in shop.values()])
     Item.objects.filter(pk=shop["red kettle"].pk).update(**change)

@@ -91,7 +91,9 @@ def test_an_edited_item_is_found_by_its_new_words_alone(library, by_words):
     assert titles("alien") == []
 
 
-@pytest.mark.parametrize("query", ["'", "\\", "a & b | !c", "(:*)", "<->", "'; drop table", "🎬", " "])
+@pytest.mark.parametrize(
+    "query", ["'", "\\", "a & b | !c", "(:*)", "<->", "'; drop table", "🎬", " "]
+)
 def test_odd_characters_are_text_and_no_syntax(library, query):
     assert isinstance(search(query).items, list)
 

@@ -1,0 +1,191 @@
+"""The item side of a request: what a person touched, and what might be shown.
+
+No statement here touches a table of people, so that items can be sharded on their own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+from django.db import connection
+
+from recommender.candidates.fusion import CONSTANT
+from recommender.store.spaces import Space
+from recommender.store.sql import MOMENT, SHOWN, as_text, from_binary
+
+VOTERS = 50  # newest of it whose neighbours vote
+NEIGHBOURS = 100
+
+
+@dataclass(frozen=True)
+class Touched:
+    """Items a person gave feedback on, in the order asked for."""
+
+    vectors: np.ndarray  # (n, d) float32, zeros where there is none yet
+    neighbour_ids: np.ndarray  # (n, 100) int64, -1 where there is none
+    neighbour_weights: np.ndarray  # (n, 100) float32
+    titles: list[str]
+    uuids: list[UUID]
+
+
+def touched(space: Space | None, item_ids: Sequence[int], *, voters: int = VOTERS) -> Touched:
+    """Vectors and titles of items, and neighbours of the first `voters` of them."""
+    space = space or Space(0, 1)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT q.n, i.title, i.uuid, halfvec_send(e.embedding), n.ids, n.weights"
+            " FROM unnest(%s::bigint[]) WITH ORDINALITY AS q (id, n)"
+            " JOIN catalog_item i ON i.id = q.id"
+            " LEFT JOIN recommender_itemembedding e"
+            f"   ON e.item_id = q.id AND e.space_id = {int(space.id)}"
+            " LEFT JOIN recommender_neighbours n ON n.item_id = q.id AND q.n <= %s ORDER BY q.n",
+            [list(item_ids), voters],
+        )
+        rows = cursor.fetchall()
+    ids = np.full((len(rows), NEIGHBOURS), -1, dtype=np.int64)
+    weights = np.zeros((len(rows), NEIGHBOURS), dtype=np.float32)
+    for at, row in enumerate(rows):
+        if row[4]:
+            ids[at, : len(row[4])] = row[4]
+            weights[at, : len(row[5])] = row[5]
+    return Touched(
+        from_binary([row[3] for row in rows], space.dimension),
+        ids,
+        weights,
+        [row[1] for row in rows],
+        [row[2] for row in rows],
+    )
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where candidates come from, with its say in the fusion by reciprocal rank."""
+
+    weight: float
+    vector: np.ndarray | None = None  # nearest to it
+    item_ids: Sequence[int] | None = None  # or these, best first
+    order: str | None = None  # or "popular", "new"
+    limit: int = 200
+
+
+@dataclass(frozen=True)
+class Found:
+    """A pool of candidates with what ranking and the page need, best fused first."""
+
+    ids: np.ndarray  # (n,) int64
+    uuids: list[UUID]
+    vectors: np.ndarray  # (n, d) float32, zeros where there is none yet
+    category_ids: list[list[int]]
+    creators: np.ndarray  # (n,) int64 first creator, -1 without
+    popularity: np.ndarray  # (n,) float32
+    moments: np.ndarray  # (n,) float64 seconds since 1970: published, else arrived
+    now: float  # the database's clock, seconds since 1970
+
+
+def find(
+    space: Space | None,
+    sources: Sequence[Source],
+    *,
+    seen: Sequence[int],
+    limit: int,
+) -> Found:
+    """Candidates of all sources that may be shown, fused by reciprocal rank: one statement."""
+    branches, params = [], [list(seen)]
+    unseen = "NOT IN (SELECT id FROM seen)"
+    for number, source in enumerate(sources):
+        if source.vector is not None and space is not None:
+            distance = f"{space.column} <=> %s::halfvec({int(space.dimension)})"
+            branches.append(
+                f"SELECT item_id, {number} AS source, row_number() OVER (ORDER BY distance,"
+                f" item_id) AS rank FROM (SELECT e.item_id, {distance} AS distance"
+                f" FROM recommender_itemembedding e JOIN catalog_item i ON i.id = e.item_id"
+                f" WHERE e.space_id = {int(space.id)} AND {SHOWN} AND e.item_id {unseen}"
+                f" ORDER BY {distance} LIMIT {int(source.limit)}) nearest"
+            )
+            text = as_text(source.vector)
+            params += [text, text]
+        elif source.item_ids is not None:
+            branches.append(
+                f"SELECT id, {number}, n FROM unnest(%s::bigint[]) WITH ORDINALITY AS q (id, n)"
+                f" WHERE id {unseen}"
+            )
+            params.append([int(item) for item in source.item_ids])
+        elif source.order == "popular":
+            branches.append(
+                f"SELECT item_id, {number}, row_number() OVER (ORDER BY score DESC, item_id)"
+                " FROM (SELECT p.item_id, p.score FROM recommender_popularity p"
+                f" JOIN catalog_item i ON i.id = p.item_id WHERE {SHOWN} AND p.item_id {unseen}"
+                f" ORDER BY p.score DESC LIMIT {int(source.limit)}) popular"
+            )
+        elif source.order == "new":
+            branches.append(
+                f"SELECT id, {number}, row_number() OVER (ORDER BY moment DESC, id)"
+                f" FROM (SELECT i.id, {MOMENT} AS moment FROM catalog_item i"
+                f" WHERE {SHOWN} AND i.id {unseen} ORDER BY {MOMENT} DESC, i.id"
+                f" LIMIT {int(source.limit)}) newest"
+            )
+    if not branches:
+        return _empty(space)
+    say = " ".join(f"WHEN {n} THEN {source.weight:.6f}" for n, source in enumerate(sources))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH seen AS MATERIALIZED (SELECT unnest(%s::bigint[]) AS id),"
+            f" found (item_id, source, rank) AS ({' UNION ALL '.join(f'({b})' for b in branches)}),"
+            " fused AS (SELECT f.item_id,"
+            f" sum((CASE f.source {say} END) / ({CONSTANT} + f.rank)) AS score FROM found f"
+            f" JOIN catalog_item i ON i.id = f.item_id WHERE {SHOWN}"
+            f" GROUP BY f.item_id ORDER BY score DESC, f.item_id LIMIT {int(limit)})"
+            + _COLUMNS.format(space=space.id if space else 0)
+            + " FROM fused f JOIN catalog_item i ON i.id = f.item_id"
+            + _JOINS.format(space=space.id if space else 0)
+            + " ORDER BY f.score DESC, f.item_id",
+            params,
+        )
+        return _found(cursor.fetchall(), space)
+
+
+_COLUMNS = (
+    " SELECT i.id, i.uuid, halfvec_send(e.embedding),"
+    " ARRAY(SELECT ic.category_id FROM catalog_item_categories ic WHERE ic.item_id = i.id),"
+    " coalesce((SELECT c.creator_id FROM catalog_itemcreator c WHERE c.item_id = i.id"
+    "   ORDER BY c.position LIMIT 1), -1),"
+    " coalesce(p.score, 0), extract(epoch FROM " + MOMENT + ")::float8,"
+    " extract(epoch FROM now())::float8"
+)
+
+
+_JOINS = (
+    " LEFT JOIN recommender_itemembedding e ON e.item_id = i.id AND e.space_id = {space}"
+    " LEFT JOIN recommender_popularity p ON p.item_id = i.id"
+)
+
+
+def _found(rows: list[tuple], space: Space | None) -> Found:
+    if not rows:
+        return _empty(space)
+    ids, uuids, vectors, categories, creators, popularity, moments, now = zip(*rows, strict=True)
+    return Found(
+        np.array(ids, dtype=np.int64),
+        list(uuids),
+        from_binary(vectors, space.dimension) if space else np.zeros((len(ids), 1), np.float32),
+        list(categories),
+        np.array(creators, dtype=np.int64),
+        np.array(popularity, dtype=np.float32),
+        np.array(moments, dtype=np.float64),
+        now[0],
+    )
+
+
+def _empty(space: Space | None) -> Found:
+    none = np.zeros(0)
+    return Found(
+        none.astype(np.int64),
+        [],
+        np.zeros((0, space.dimension if space else 1), np.float32),
+        [],
+        none.astype(np.int64),
+        none.astype(np.float32),
+        none,
+        0.0,
+    )

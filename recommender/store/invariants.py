@@ -1,0 +1,67 @@
+"""What must hold whatever happened, each as a statement that counts what breaks it."""
+
+from django.db import connection, transaction
+
+# One live opinion, and no more, on an item that some opinion stands for.
+ONE_OPINION = """
+    SELECT count(*) FROM (
+        SELECT 1 FROM catalog_feedback
+        WHERE retracted_at IS NULL AND kind IN ('like', 'dislike', 'rating', 'hide')
+        GROUP BY user_id, item_id HAVING count(*) FILTER (WHERE superseded_at IS NULL) <> 1
+    ) broken"""
+EMBEDDED = """
+    SELECT count(*) FROM catalog_item i
+    JOIN recommender_embeddingspace s ON s.status = 'active'
+    WHERE i.is_available AND i.removed_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM recommender_itemembedding e
+                    WHERE e.item_id = i.id AND e.space_id = s.id)
+    AND NOT EXISTS (SELECT 1 FROM recommender_job j
+                    WHERE j.kind = 'embed' AND j.key = i.id AND j.done_at IS NULL)"""
+LEARNED = """
+    SELECT count(*) FROM (
+        SELECT user_id, max(greatest(received_at, retracted_at)) AS newest
+        FROM catalog_feedback GROUP BY user_id
+    ) f
+    JOIN catalog_user u ON u.id = f.user_id AND u.erased_at IS NULL
+    LEFT JOIN recommender_candidates c ON c.user_id = f.user_id
+    WHERE coalesce(c.refreshed_at < f.newest, true)
+    AND NOT EXISTS (SELECT 1 FROM recommender_job j
+                    WHERE j.kind = 'learn' AND j.key = f.user_id AND j.done_at IS NULL)"""
+NOT_FORGOTTEN = """
+    SELECT count(*) FROM recommender_job
+    WHERE done_at IS NULL AND parked_at IS NULL AND due_at < now() - interval '5 minutes'"""
+UNIT_LENGTH = """
+    SELECT count(*) FROM recommender_itemembedding
+    WHERE NOT l2_norm(embedding) BETWEEN 0.99 AND 1.01"""
+OWN_DIMENSION = """
+    SELECT count(*) FROM recommender_itemembedding e
+    JOIN recommender_embeddingspace s ON s.id = e.space_id
+    WHERE vector_dims(e.embedding) <> s.dimension"""
+ERASED = """
+    SELECT count(*) FROM catalog_user u WHERE u.erased_at IS NOT NULL
+    AND (EXISTS (SELECT 1 FROM recommender_interest t WHERE t.user_id = u.id)
+         OR EXISTS (SELECT 1 FROM recommender_candidates t WHERE t.user_id = u.id))"""
+WHOLE_INDEXES = """
+    SELECT count(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE NOT i.indisvalid AND c.relname LIKE 'itemembedding_%'"""
+INVARIANTS = {
+    "each person has one live opinion on an item that any opinion stands for": ONE_OPINION,
+    "each shown item has a vector in the active space, or work that will make it": EMBEDDED,
+    "feedback has been learned from, or there is work that will": LEARNED,
+    "no open job has been forgotten": NOT_FORGOTTEN,
+    "vectors have unit length": UNIT_LENGTH,
+    "vectors have the dimension of their space": OWN_DIMENSION,
+    "nothing learned belongs to an erased person": ERASED,
+    "no index was left half built": WHOLE_INDEXES,
+}
+
+
+def broken_invariants() -> dict[str, int]:
+    """How many rows break each of the things that must hold."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        found = {}
+        for name, statement in INVARIANTS.items():
+            cursor.execute(statement)
+            found[name] = cursor.fetchone()[0]
+    return found

@@ -1,0 +1,168 @@
+"""The person side of a request, and what is kept of a person.
+
+No statement here touches a table of items, so that people can be sharded on their own.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+from django.db import connection, transaction
+
+from catalog.uuid7 import uuid7
+from recommender.models import Interest, Preference
+from recommender.store.spaces import Space
+from recommender.store.sql import LIVE, SCAN_TUPLES
+
+HISTORY = 100  # newest feedback a request learns from
+EF_SEARCH = 120  # of the lists of one request, each of which is shorter
+
+
+@dataclass(frozen=True)
+class History:
+    """Newest live feedback of a person first, as parallel arrays."""
+
+    item_ids: np.ndarray  # (n,) int64
+    kinds: list[str]
+    values: np.ndarray  # (n,) float64, nan where there is none
+    moments: np.ndarray  # (n,) float64, seconds since 1970
+
+
+@dataclass(frozen=True)
+class PersonSide:
+    """All that a request reads by the person."""
+
+    space: Space | None
+    history: History
+    seen: list[int]
+    candidates: list[int]
+    diversity: float | None
+    last_shown: list[int]
+
+
+def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
+    """One statement; and the settings of the vector search for the rest of the transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('hnsw.iterative_scan', 'strict_order', true),"
+            f" set_config('hnsw.ef_search', '{EF_SEARCH}', true),"
+            f" set_config('hnsw.max_scan_tuples', '{SCAN_TUPLES}', true),"
+            " (SELECT ARRAY[id, dimension] FROM recommender_embeddingspace"
+            "   WHERE status = 'active' AND modality = 'text'),"
+            " h.items, h.kinds, h.opinions, h.moments,"
+            " (SELECT array_agg(DISTINCT item_id) FROM catalog_feedback"
+            f"   WHERE user_id = %s AND {LIVE}),"
+            " (SELECT item_ids FROM recommender_candidates WHERE user_id = %s),"
+            " (SELECT diversity FROM recommender_preference WHERE user_id = %s),"
+            " (SELECT item_ids FROM recommender_served WHERE user_id = %s"
+            "   ORDER BY served_at DESC LIMIT 1)"
+            " FROM (SELECT array_agg(item_id), array_agg(kind), array_agg(value),"
+            "   array_agg(extract(epoch FROM occurred_at)::float8) FROM (SELECT * FROM"
+            f"   catalog_feedback WHERE user_id = %s AND {LIVE}"
+            "   ORDER BY occurred_at DESC, id DESC LIMIT %s) newest)"
+            " AS h (items, kinds, opinions, moments)",
+            [user_id, user_id, user_id, user_id, user_id, history],
+        )
+        (*_, space, items, kinds, values, moments, seen, candidates, diversity, shown) = (
+            cursor.fetchone()
+        )
+    return PersonSide(
+        space=Space(*space) if space else None,
+        history=History(
+            np.array(items or [], dtype=np.int64),
+            kinds or [],
+            np.array(values or [], dtype=np.float64),  # None becomes nan
+            np.array(moments or [], dtype=np.float64),
+        ),
+        seen=seen or [],
+        candidates=candidates or [],
+        diversity=diversity,
+        last_shown=shown or [],
+    )
+
+
+def put_interests(
+    space: Space, user_id: int, vectors: np.ndarray, weights: Sequence[float], words: Sequence[dict]
+) -> None:
+    """Replace the interests of a person, unless the account was closed meanwhile."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        if not _still_there(cursor, user_id):
+            return
+        Interest.objects.filter(user_id=user_id).delete()
+        Interest.objects.bulk_create(
+            Interest(
+                user_id=user_id,
+                space_id=space.id,
+                position=position,
+                weight=float(weights[position]),
+                embedding=vectors[position],
+                words=words[position],
+            )
+            for position in range(len(vectors))
+        )
+
+
+def put_candidates(user_id: int, item_ids: Sequence[int]) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        if _still_there(cursor, user_id):
+            cursor.execute(
+                "INSERT INTO recommender_candidates (user_id, item_ids) VALUES (%s, %s)"
+                " ON CONFLICT (user_id) DO UPDATE SET item_ids = excluded.item_ids,"
+                " refreshed_at = now()",
+                [user_id, [int(item) for item in item_ids]],
+            )
+
+
+def _still_there(cursor, user_id: int) -> bool:
+    cursor.execute(
+        "SELECT 1 FROM catalog_user WHERE id = %s AND erased_at IS NULL FOR KEY SHARE", [user_id]
+    )
+    return cursor.fetchone() is not None
+
+
+def interests_of(user_id: int) -> list[Interest]:
+    return list(Interest.objects.filter(user_id=user_id).order_by("position"))
+
+
+def put_preference(user_id: int, *, diversity: float | None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO recommender_preference (user_id, diversity) VALUES (%s, %s)"
+            " ON CONFLICT (user_id) DO UPDATE SET diversity = excluded.diversity",
+            [user_id, diversity],
+        )
+
+
+def diversity_of(user_id: int) -> float | None:
+    return Preference.objects.filter(pk=user_id).values_list("diversity", flat=True).first()
+
+
+def put_served(
+    user_id: int | None,
+    *,
+    scenario: str,
+    settings: dict,
+    item_ids: Sequence[int],
+    relevance: Sequence[float],
+    report: dict,
+) -> UUID:
+    """Keep what was served, under the id that feedback names: one statement."""
+    served = uuid7()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO recommender_served"
+            " (id, user_id, scenario, settings, item_ids, relevance, report)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            [
+                served,
+                user_id,
+                scenario,
+                json.dumps(settings),
+                list(item_ids),
+                [round(float(score), 4) for score in relevance],
+                json.dumps(report),
+            ],
+        )
+    return served

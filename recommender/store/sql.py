@@ -1,0 +1,26 @@
+"""What several statements share: conditions, and vectors on their way in and out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+LIVE = "retracted_at IS NULL AND superseded_at IS NULL"
+SHOWN = "i.is_available AND i.removed_at IS NULL"
+MOMENT = "coalesce(i.published_at, i.created_at)"
+SCAN_TUPLES = 40_000  # how far a filtered vector search may go on
+
+
+def as_text(vector: np.ndarray) -> str:
+    """A vector as pgvector reads it, with the digits that halfvec keeps."""
+    return "[" + ",".join(f"{x:.5g}" for x in vector.tolist()) + "]"
+
+
+def from_binary(rows: Sequence[bytes | memoryview | None], dimension: int) -> np.ndarray:
+    """(n, dimension) float32 from the wire form of halfvec; a row of zeros where there is none.
+
+    The wire form is int16 dimension, int16 unused, then big-endian half floats.
+    """
+    missing = bytes(4 + 2 * dimension)
+    joined = b"".join(missing if row is None else row for row in rows)
+    raw = np.frombuffer(joined, dtype=">f2").reshape(len(rows), dimension + 2)
+    return raw[:, 2:].astype(np.float32)
