@@ -159,9 +159,9 @@ class TransformersEncoder:
             "normalize": True,
             "dtype": str(self._model.dtype).removeprefix("torch."),
         }
-        # float32 and bfloat16 are one class: their vectors agree to about 0.999, so a worker with
-        # a GPU and an encoder process without one serve the same space. Names lie outside, so that
-        # a folder may move.
+        # float32 and bfloat16 are one class: of e5-small their vectors have a cosine of 0.9998 even
+        # when centred, so a worker with a GPU and an encoder process without one serve the same
+        # space. Names lie outside, so that a folder may move.
         identity = {key: self.settings[key] for key in self.settings.keys() - {"model", "revision"}}
         identity |= {"dtype": "float", "files": files_digest, "pipeline": PIPELINE}
         self.digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

@@ -26,6 +26,7 @@ WHEEL = "tiny-1.0-py3-none-any.whl"
 def unpack(wheel: Path, folder: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder)
+    (folder / "model.safetensors").chmod(0o600)  # as safetensors itself writes
 
 
 @pytest.fixture
