@@ -67,7 +67,7 @@ def fill(n_items: int, *, n_people: int = 1000, likes: int = 30) -> EmbeddingSpa
         cursor.execute(
             "INSERT INTO catalog_itemcreator (item_id, creator_id, position) SELECT i.id, c.id, 0"
             " FROM catalog_item i JOIN (SELECT id, row_number() OVER (ORDER BY id) - 1 AS n,"
-            " count(*) OVER () AS total FROM catalog_creator) c ON c.n = i.id %% c.total"
+            " count(*) OVER () AS total FROM catalog_creator) c ON c.n = mod(i.id, c.total)"
         )
         cursor.execute(
             "INSERT INTO catalog_user (uuid, source, external_id, kind, password, name, is_staff,"

@@ -22,10 +22,13 @@ import urllib3
 
 @contextlib.contextmanager
 def scratch_database():
-    """A database of its own beside the one of the settings, dropped in the end."""
-    from recsite import settings
+    """A database of its own beside the one of the site, dropped in the end.
 
-    admin = settings.DATABASE_URL
+    Before Django is loaded, whose settings take the address from the environment once.
+    """
+    from recsite.local import services
+
+    admin = os.environ.get("DATABASE_URL") or services.addresses().database_url
     name = f"medley_bench_{os.getpid()}"
     with psycopg.connect(admin, autocommit=True) as link:
         link.execute(f"CREATE DATABASE {name}")

@@ -1,12 +1,15 @@
-"""Maximal Marginal Relevance: relevant items that do not repeat each other.
+"""Maximal Marginal Relevance: relevant rows that do not repeat one of those before them.
 
-Source: Carbonell & Goldstein 1998, "The Use of MMR, Diversity-Based Reranking",
-doi:10.1145/290941.291025. Their lambda is 1 - diversity here.
+Source: Carbonell & Goldstein 1998, doi:10.1145/290941.291025. Their lambda is 1 - penalty here.
 """
 
 import numpy as np
 
-from recommender.diversity.choice import Choice
+from recommender.diversity.greedy import Open, by_relevance, checked
+
+
+def penalty(diversity: float) -> float:
+    return diversity
 
 
 def mmr(
@@ -18,23 +21,24 @@ def mmr(
     groups: np.ndarray | None = None,
     max_per_group: int | None = None,
 ) -> np.ndarray:
-    """Choose up to k rows, in the order in which to show them.
+    vectors, worth, groups = checked(vectors, relevance, k, diversity, groups, max_per_group)
+    k = min(k, len(worth))
+    nothing = np.zeros(0, dtype=np.int64)
+    if diversity == 0 or k == 0:
+        return by_relevance(nothing, np.asarray(relevance), k, groups, max_per_group)
 
-    vectors    (n, f), unit rows; similarity is their dot product
-    relevance  (n,), on the scale of similarity, that is at most 1
-    diversity  0 keeps the order of relevance; 1 looks at similarity alone
-    groups     (n,) int, below 0 for none; see Choice for the limit
-    Returns    (min(k, n),) int64 row numbers; equal gains go to the lower row
-    Raises     ValueError if diversity is outside [0, 1], the shapes disagree or relevance is nan
-
-    >>> near = np.array([[1.0, 0.0], [0.99, 0.14], [0.0, 1.0]])
-    >>> mmr(near, np.array([0.9, 0.8, 0.5]), k=2, diversity=0.5).tolist()
-    [0, 2]
-    """
-    choice = Choice(vectors, relevance, k, diversity, groups, max_per_group)
-    wanted = (1 - diversity) * relevance
-    nearest_chosen = np.zeros(len(vectors), dtype=vectors.dtype)  # to the most similar chosen row
-    while not choice.is_full:
-        row = choice.take_best(wanted - diversity * nearest_chosen)
-        nearest_chosen = np.maximum(nearest_chosen, vectors @ vectors[row])
-    return choice.as_array()
+    share = np.float32(penalty(diversity))
+    rows = Open(worth * (1 - share), groups, max_per_group)
+    chosen = np.empty(k, dtype=np.int64)
+    nearest = np.zeros(len(worth), dtype=np.float32)  # penalty: similarity to the nearest chosen
+    similar, gain = np.empty_like(nearest), np.empty_like(nearest)
+    for place in range(k):
+        np.subtract(rows.worth, nearest, out=gain)
+        best = int(gain.argmax())
+        if gain[best] == -np.inf:
+            return by_relevance(chosen[:place], worth, k, groups, max_per_group)
+        chosen[place] = best
+        rows.take(best)
+        np.dot(vectors, vectors[best] * share, out=similar)
+        np.maximum(nearest, similar, out=nearest)
+    return chosen
