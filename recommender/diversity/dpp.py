@@ -1,18 +1,20 @@
-"""Determinantal point process: rows that are relevant and together span much.
+"""Determinantal point process: relevant rows that together span as much as possible.
 
-Source: Chen, Zhang & Zhou 2018
+Source: Chen, Zhang & Zhou 2018, "Fast Greedy MAP Inference for Determinantal Point Process to
+Improve Recommendation Diversity", arXiv:1709.05135. Their kernel is exp(alpha r_i) S_ij exp(alpha
+r_j); since the relevance factors out of its Cholesky rows, ours are those of S alone, in logarithms.
 """
 
 import numpy as np
 
-from recommender.diversity.greedy import Open, by_relevance, checked
+from recommender.diversity.greedy import MOST_DIVERSITY, Open, by_relevance, checked
 
-# Of a row's length, how much must lie outside what the chosen ones span (squared).
+# A row with less of its squared length outside the span of the chosen brings nothing new: float32
+# cannot tell it from none.
 LEAST_NEW = 1e-4
-
-
-def trust(diversity: float) -> float:
-    return (1 - diversity) / diversity
+# 2 alpha = ((1 - diversity) / diversity) ^ ALIKE. With 1.25 a diversity keeps as much relevance as
+# the same one in mmr(), to 0.1 % from 0.2 to 0.6 over pools of 200 films.
+ALIKE = 1.25
 
 
 def dpp(
@@ -24,23 +26,40 @@ def dpp(
     groups: np.ndarray | None = None,
     max_per_group: int | None = None,
 ) -> np.ndarray:
+    """Choose up to k rows, in the order in which to show them.
+
+    vectors    (n, f), unit rows; a row of zeros is unlike every other
+    relevance  (n,) on any scale: it is stretched to [0, 1] over these rows
+    diversity  0 keeps the order of relevance; 1 looks at the span alone, but for the first row and
+               for ties; between them it costs as much relevance as the same number in mmr()
+    groups     (n,) whole numbers: at most max_per_group rows of one group before the rows of others
+               run out; a number below 0 is no group. Neither is needed
+    Returns    (min(k, n),) int64 row numbers; equal gains go to the lower row. Once nothing new or
+               only rows over the limit are left, the others follow by relevance
+    Raises     ValueError if shapes disagree, diversity is outside [0, 1], k is below 0,
+               max_per_group below 1, or a number is not finite
+
+    >>> near = np.array([[1.0, 0.0], [0.99, 0.14], [0.0, 1.0]])
+    >>> dpp(near, np.array([0.9, 0.8, 0.5]), k=2, diversity=0.5).tolist()
+    [0, 2]
+    """
     vectors, worth, groups = checked(vectors, relevance, k, diversity, groups, max_per_group)
     k = min(k, len(worth))
-    nothing = np.zeros(0, dtype=np.int64)
+    chosen = np.zeros(k, dtype=np.int64)
     if diversity == 0 or k == 0:
-        return by_relevance(nothing, np.asarray(relevance), k, groups, max_per_group)
+        return by_relevance(chosen[:0], np.asarray(relevance), k, groups, max_per_group)
 
-    rows = Open(worth * np.float32(trust(diversity)), groups, max_per_group)
-    chosen = np.empty(k, dtype=np.int64)
+    share = min(diversity, MOST_DIVERSITY)
+    rows = Open(worth * np.float32(((1 - share) / share) ** ALIKE), groups, max_per_group)
     new = np.ones(len(worth), dtype=np.float32)  # squared length outside the span of the chosen
-    spanned = np.empty((k, len(worth)), dtype=np.float32)  # Cholesky factor, a row for each chosen
+    spanned = np.empty((k, len(worth)), dtype=np.float32)  # Cholesky, one row for each chosen
     gain = np.empty_like(new)
     for place in range(k):
         np.log(new, out=gain)
         gain += rows.worth
         best = int(gain.argmax())
         if gain[best] == -np.inf:
-            return by_relevance(chosen[:place], worth, k, groups, max_per_group)
+            return by_relevance(chosen[:place], np.asarray(relevance), k, groups, max_per_group)
         chosen[place] = best
         rows.take(best)
         along = spanned[place]

@@ -1,23 +1,27 @@
-"""What a list shows of variety, in numbers that mean the same for every strategy.
+"""What a list shows of variety, and what that cost, in numbers that mean the same for any strategy.
 
-A list of one item or none has no pairs: its distances are 0. An empty list keeps all relevance.
+Mean pairwise distance as in Smyth & McClave 2001; DCG as in Järvelin & Kekäläinen 2002, with
+relevance itself as the gain. What is not known is not far away: a pair counts only where both items
+have a vector, or both have a category.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+DIGITS = 4
+
 
 @dataclass(frozen=True)
 class Report:
-    """What was shown, and what it cost."""
+    """Of one list: plain rounded numbers, so that asdict() of it is JSON."""
 
-    vector_distance: float  # mean of 1 - cosine over pairs, of items that have vectors
-    category_distance: float  # mean of 1 - Jaccard over pairs
+    vector_distance: float  # mean of 1 - cosine over pairs, 0 to 2
+    category_distance: float  # mean of 1 - Jaccard over pairs, 0 to 1
     distinct_categories: int
     largest_category_share: float  # of the list, by its commonest category
     largest_creator_share: float  # of the list, by its commonest creator
-    relevance_kept: float  # DCG of the list ÷ DCG of the relevance order of the same length
+    relevance_kept: float  # DCG of the list / DCG of the best list of the same length
     strategy: str
     strength: float  # the diversity that was asked for
     pool_size: int
@@ -25,32 +29,39 @@ class Report:
 
 
 def vector_distance(vectors: np.ndarray) -> float:
-    """Mean of 1 - cosine over all pairs of unit rows (n, d); rows of zeros are left out."""
-    known = vectors[vectors.any(axis=1)]
-    n = len(known)
-    if n < 2:
+    """Mean of 1 - cosine over all pairs of unit rows (n, d), rows of zeros left out; 0 without pair.
+
+    >>> vector_distance(np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]))
+    1.0
+    """
+    count = int(np.count_nonzero(vectors.any(axis=1)))
+    if count < 2:
         return 0.0
-    total = known.sum(axis=0, dtype=np.float64)
-    own = np.einsum("nd,nd->", known, known, dtype=np.float64)
-    return float(1 - (total @ total - own) / (n * (n - 1)))
+    total = vectors.sum(axis=0, dtype=np.float64)
+    own = np.einsum("nd,nd->", vectors, vectors, dtype=np.float64)
+    return float(1 - (total @ total - own) / (count * (count - 1)))
 
 
 def category_distance(categories: np.ndarray) -> float:
-    """Mean of 1 - Jaccard over all pairs of category sets (n, c); two empty sets are alike."""
-    n = len(categories)
-    if n < 2:
+    """Mean of 1 - Jaccard over all pairs of category sets (n, c), empty ones left out; 0 without
+    pair.
+
+    >>> category_distance(np.array([[True, True], [False, True], [False, False]]))
+    0.5
+    """
+    sets = categories[categories.any(axis=1)].astype(np.float64)
+    count = len(sets)
+    if count < 2:
         return 0.0
-    sets = categories.astype(np.float64)
     shared = sets @ sets.T
     sizes = shared.diagonal()
-    either = sizes[:, None] + sizes[None, :] - shared
-    jaccard = np.where(either > 0, shared / np.where(either > 0, either, 1), 1.0)
-    return float(1 - (jaccard.sum() - n) / (n * (n - 1)))
+    jaccard = shared / (sizes[:, None] + sizes - shared)
+    return float(1 - (jaccard.sum() - count) / (count * (count - 1)))
 
 
 def dcg(gains: np.ndarray) -> float:
-    """Discounted cumulative gain, with log2(rank + 1) (Järvelin & Kekäläinen 2002)."""
-    return float((gains / np.log2(np.arange(len(gains)) + 2)).sum())
+    """Discounted cumulative gain with discount log2(rank + 1), rank from 1; 0 for no gains."""
+    return float(np.asarray(gains, dtype=np.float64) @ (1 / np.log2(np.arange(len(gains)) + 2)))
 
 
 def report(
@@ -63,25 +74,28 @@ def report(
     strategy: str,
     diversity: float,
 ) -> Report:
-    """The report of the rows `order` of a pool.
+    """The report of the rows `order` of a pool, in the order shown.
 
-    relevance (n,), vectors (n, d), categories (n, c) bool, creators (n,) below 0 for none: of the
-    whole pool
+    relevance (n,) at least 0, vectors (n, d) unit rows or rows of zeros, categories (n, c) bool,
+    creators (n,) below 0 for none: of the whole pool
+    Distances of a list of one or none are 0, shares of an empty list 0. Relevance kept is 1 for the
+    order of relevance, and where there is no relevance to keep.
     """
+    order = np.asarray(order, dtype=np.int64)
     size = len(order)
-    shown, shown_creators = categories[order], creators[order][creators[order] >= 0]
-    best = np.sort(relevance)[::-1][:size]
-    ideal = dcg(best)
-    _, times = np.unique(shown_creators, return_counts=True)
+    shown, by = categories[order], creators[order]
+    in_category = shown.sum(axis=0)
+    _, by_creator = np.unique(by[by >= 0], return_counts=True)
+    ideal = dcg(np.sort(relevance)[::-1][:size])
     return Report(
-        vector_distance=round(vector_distance(vectors[order]), 4),
-        category_distance=round(category_distance(shown), 4),
-        distinct_categories=int(shown.any(axis=0).sum()),
-        largest_category_share=round(float(shown.mean(axis=0).max(initial=0)), 4) if size else 0.0,
-        largest_creator_share=round(float(times.max(initial=0)) / size, 4) if size else 0.0,
-        relevance_kept=round(dcg(relevance[order]) / ideal, 4) if ideal > 0 else 1.0,
+        vector_distance=round(vector_distance(vectors[order]), DIGITS),
+        category_distance=round(category_distance(shown), DIGITS),
+        distinct_categories=int(np.count_nonzero(in_category)),
+        largest_category_share=round(float(in_category.max(initial=0)) / max(size, 1), DIGITS),
+        largest_creator_share=round(float(by_creator.max(initial=0)) / max(size, 1), DIGITS),
+        relevance_kept=round(dcg(relevance[order]) / ideal, DIGITS) if ideal > 0 else 1.0,
         strategy=strategy,
-        strength=diversity,
+        strength=float(diversity),
         pool_size=len(relevance),
         list_size=size,
     )
