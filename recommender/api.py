@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from catalog import queries, services
-from catalog.serializers import category_out, checked
+from catalog.serializers import checked
 from recommender import store
 from recommender.recommend import recommend, similar
 from recommender.search import search
@@ -23,6 +23,7 @@ from recommender.serializers import (
     facts_out,
     recommendation_out,
     shown_out,
+    words_of,
 )
 
 
@@ -101,9 +102,3 @@ def me_out(user) -> dict:
         "diversity": store.diversity_of(user.pk),
         "interests": interests,
     }
-
-
-def words_of(words: dict) -> str:
-    """An interest in words, in the language of the request."""
-    names = [category_out(c["slug"], c["names"])["name"] for c in words.get("categories", [])]
-    return ", ".join([*names, *words.get("creators", [])])

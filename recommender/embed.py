@@ -23,6 +23,7 @@ from recommender.understanding import words
 CHUNK = 512  # items encoded together, so that equal lengths meet
 SAMPLE = 300  # items whose mean is subtracted
 FEW = 200  # below so many items, general sentences help out
+PATIENCE_SECONDS = 60.0  # nobody waits for a worker as for a page
 
 _loaded: dict[int, Encoder] = {}  # by space: a process loads a model once
 
@@ -34,6 +35,7 @@ def load_encoder() -> Encoder:
         models_folder=Path(settings.MODELS_FOLDER),
         backend=settings.EMBEDDING_BACKEND,
         url=settings.ENCODER_URL,
+        timeout_seconds=PATIENCE_SECONDS,
     )
 
 
@@ -45,6 +47,7 @@ def encoder_of(space: EmbeddingSpace) -> Encoder:
             models_folder=Path(settings.MODELS_FOLDER),
             backend=space.backend,
             url=settings.ENCODER_URL,
+            timeout_seconds=PATIENCE_SECONDS,
             dimension=space.dimension,
             digest=space.digest,
         )

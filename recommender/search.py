@@ -52,12 +52,13 @@ def search(query: str, *, limit: int = 20) -> Found:
 def forgive(terms: list[str]) -> tuple[list[list[str]], dict[str, str]]:
     """Spellings to look for instead of each term, and those words that were taken for a slip."""
     unsure = [term for term in terms if words.one_typo_away(term)]
-    unknown = [term for term in unsure if term not in store.known_words(unsure)]
+    known = store.known_words(unsure) if unsure else set()
+    unknown = [term for term in unsure if term not in known]
     near = {term: words.one_typo_away(term) for term in unknown}
-    known = store.known_words(sorted(set().union(*near.values()))) if near else set()
+    meant_by = store.known_words(sorted(set().union(*near.values()))) if near else set()
     spellings, corrected = [], {}
     for term in terms:
-        meant = sorted(known.intersection(near.get(term, ())))
+        meant = sorted(meant_by.intersection(near.get(term, ())))
         spellings.append([term, *meant])
         if meant:
             corrected[term] = meant[0]

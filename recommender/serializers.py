@@ -145,3 +145,9 @@ def recommendation_out(found: Recommendation) -> dict:
         "results": [shown_out(row) for row in found.results],
         "diversity": found.report,
     }
+
+
+def words_of(words: dict) -> str:
+    """An interest in words, in the language of the request or page."""
+    names = [category_out(c["slug"], c["names"])["name"] for c in words.get("categories", [])]
+    return ", ".join([*names, *words.get("creators", [])])

@@ -35,7 +35,7 @@ from catalog.uuid7 import uuid7
 from recommender import store
 from recommender.recommend import Recommendation, Shown, recommend, similar
 from recommender.search import LONGEST, search
-from recommender.serializers import facts_out, reason_text
+from recommender.serializers import facts_out, reason_text, words_of
 from recommender.store import Facts
 
 private = cache_control(private=True, no_store=True)
@@ -352,7 +352,7 @@ def account(request: HttpRequest) -> HttpResponse:
         "diversity": f"{settings.DEFAULT_DIVERSITY if chosen is None else chosen:.2f}",
         "interests": [
             {
-                "words": in_words(interest.words),
+                "words": words_of(interest.words),
                 "example": interest.words.get("example", ""),
                 "weight": f"{interest.weight:.2f}",
                 "share": percent(interest.weight),
@@ -365,12 +365,6 @@ def account(request: HttpRequest) -> HttpResponse:
         "next": request.get_full_path(),
     }
     return render(request, "account.html", context)
-
-
-def in_words(words: dict) -> str:
-    """An interest in words, in the language of the page."""
-    names = [category_out(c["slug"], c["names"])["name"] for c in words.get("categories", [])]
-    return ", ".join([*names, *words.get("creators", [])])
 
 
 def page_in(request: HttpRequest) -> int:

@@ -238,7 +238,8 @@ SPECTACULAR_SETTINGS = {
 # Celery: state lives in Postgres (recommender.jobs), so a message may be lost or come twice.
 CELERY_BROKER_URL = redis_url(0)
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_QUEUES = [Queue("default"), Queue("embed")]  # a GPU worker takes -Q embed alone
+# A GPU worker takes -Q embed alone. Without keys of their own each message would go to both.
+CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("default", "embed")]
 CELERY_TASK_ROUTES = {"recommender.tasks.embed": {"queue": "embed"}}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"

@@ -5,17 +5,21 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from catalog import services
-from catalog.models import Category, Creator, Feedback, Item, User
+from catalog.models import Category, Consent, Creator, Feedback, Item, User
 from catalog.services import Given
 from recommender import embed
 
 _numbers = count(1)
 
 
-def make_person(name: str, **fields) -> User:
-    return User.objects.create_user(
+def make_person(name: str, *, agrees: bool = True, **fields) -> User:
+    """A member, who agreed to personalisation unless said otherwise."""
+    user = User.objects.create_user(
         f"{name}@example.org", "a password of alice", name=name, **fields
     )
+    if agrees:
+        Consent.objects.create(user=user, purpose="personalisation", version="test")
+    return user
 
 
 def make_category(slug: str) -> Category:

@@ -42,6 +42,14 @@ class PersonSide:
     last_shown: list[int]
 
 
+# Members are asked; people who came with an import were asked by those who imported them.
+AGREES = """
+    SELECT u.kind <> 'member' OR EXISTS (
+        SELECT 1 FROM catalog_consent c WHERE c.user_id = u.id
+        AND c.purpose = 'personalisation' AND c.withdrawn_at IS NULL)
+    FROM catalog_user u WHERE u.id = %s"""
+
+
 def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
     """One statement; and the settings of the vector search for the rest of the transaction."""
     with connection.cursor() as cursor:
@@ -52,6 +60,7 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             " (SELECT ARRAY[id, dimension] FROM recommender_embeddingspace"
             "   WHERE status = 'active' AND modality = 'text'),"
             " h.items, h.kinds, h.opinions, h.moments,"
+            f" ({AGREES}),"
             " (SELECT array_agg(DISTINCT item_id) FROM catalog_feedback"
             f"   WHERE user_id = %s AND {LIVE}),"
             " (SELECT item_ids FROM recommender_candidates WHERE user_id = %s),"
@@ -63,11 +72,13 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             f"   catalog_feedback WHERE user_id = %s AND {LIVE}"
             "   ORDER BY occurred_at DESC, id DESC LIMIT %s) newest)"
             " AS h (items, kinds, opinions, moments)",
-            [user_id, user_id, user_id, user_id, user_id, history],
+            [user_id] * 6 + [history],
         )
-        (*_, space, items, kinds, values, moments, seen, candidates, diversity, shown) = (
+        (*_, space, items, kinds, values, moments, agrees, seen, candidates, diversity, shown) = (
             cursor.fetchone()
         )
+    if not agrees:  # what was said is kept and not shown again, and nothing is concluded from it
+        items = kinds = values = moments = candidates = None
     return PersonSide(
         space=Space(*space) if space else None,
         history=History(

@@ -36,7 +36,6 @@ def client_of(user) -> Client:
 @pytest.fixture
 def history(alice, films):
     Attribute.objects.create(name="colour", type="text")
-    Consent.objects.create(user=alice, purpose="personalisation", version="1")
     give(alice, films[0])
     recommend(alice.pk)
 
@@ -94,7 +93,6 @@ def test_a_list_makes_few_statements_however_many_rows(operator, model, history)
     few = count()
     for n in range(12):
         person = make_person(f"person{n}")
-        Consent.objects.create(user=person, purpose="personalisation", version="1")
         item = make_item(f"Item {n}", creator=f"Creator {n}", categories=[f"category-{n}"])
         Category.objects.filter(slug=f"category-{n}").update(parent=Category.objects.first())
         give(person, item)

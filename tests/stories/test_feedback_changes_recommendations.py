@@ -137,6 +137,22 @@ def test_the_setting_of_a_person_counts_where_a_request_says_nothing(as_alice, s
     assert as_alice.get("/api/v1/recommendations/").json()["diversity"]["strength"] == 0.85
 
 
+def test_without_consent_nothing_is_concluded_from_what_a_person_said(shop):
+    carol = make_person("carol", agrees=False)
+    client = client_of(carol)
+    before = shown(client, limit=100, diversity=0)
+    like(client, shop["blue kettle"])
+    assert shown(client, limit=100, diversity=0) == [t for t in before if t != "blue kettle"]
+
+
+def test_a_consent_that_is_withdrawn_counts_from_the_next_request(as_alice, alice, shop):
+    like(as_alice, shop["blue kettle"])
+    assert shown(as_alice, limit=1, diversity=0)[0] in {"red kettle", "steel kettle"}
+    alice.consents.update(withdrawn_at="2026-01-01T00:00Z")
+    body = as_alice.get("/api/v1/recommendations/?limit=100").json()
+    assert {row["reason"]["kind"] for row in body["results"]} <= {"popular", "new", "varied"}
+
+
 def test_a_served_list_is_kept_under_the_id_that_feedback_names(as_alice, alice, shop):
     body = as_alice.get("/api/v1/recommendations/?limit=3").json()
     served = Served.objects.get(pk=body["id"])
