@@ -50,18 +50,20 @@ def search(query: str, *, limit: int = 20) -> Found:
 
 
 def forgive(terms: list[str]) -> tuple[list[list[str]], dict[str, str]]:
-    """Spellings to look for instead of each term, and those words that were taken for a slip."""
+    """Spellings to look for instead of each term, and those words that were taken for a slip.
+
+    Of the words that may have been meant, the one that most items have is taken.
+    """
     unsure = [term for term in terms if words.one_typo_away(term)]
-    known = store.known_words(unsure) if unsure else set()
-    unknown = [term for term in unsure if term not in known]
-    near = {term: words.one_typo_away(term) for term in unknown}
-    meant_by = store.known_words(sorted(set().union(*near.values()))) if near else set()
+    there = store.known_words(unsure) if unsure else {}
+    near = {term: words.one_typo_away(term) for term in unsure if not there.get(term)}
+    known = store.known_words(sorted(set().union(*near.values()))) if near else {}
     spellings, corrected = [], {}
     for term in terms:
-        meant = sorted(meant_by.intersection(near.get(term, ())))
-        spellings.append([term, *meant])
+        meant = max((w for w in near.get(term, ()) if known.get(w)), key=known.get, default=None)
+        spellings.append([term, meant] if meant else [term])
         if meant:
-            corrected[term] = meant[0]
+            corrected[term] = meant
     return spellings, corrected
 
 

@@ -4,6 +4,9 @@ A load is one transaction: all of it, with its announcements, or nothing. Rows a
 are judged in SQL; one that cannot be used is rejected by line and reason, and never stops a load.
 What is there already and the same is not written again, so a second load announces nothing.
 
+No INSERT here reads the table it fills: planned while that was empty, it would read it once a row.
+What is filled is analysed, so that the next statement is planned with it in mind.
+
 A row that a format hands over begins with its line and a fault, "" or the reason to reject it.
 """
 
@@ -147,8 +150,7 @@ class Load:
         """Make those of the (id, name) the query answers that are not there; how many."""
         self._identify_new("people", "catalog_user", f"SELECT id AS key FROM ({query}) q")
         # The password is unusable, as Django writes it.
-        return self._insert(
-            "catalog_user",
+        made = self._run(
             f"""
             INSERT INTO catalog_user (uuid, source, external_id, kind, name, password, is_staff,
                 is_active, is_superuser, consent_epoch)
@@ -156,8 +158,11 @@ class Load:
                 '!' || replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), false,
                 true, false, 0
             FROM ({query}) q JOIN new_people n ON n.key = q.id ORDER BY q.id
-            """,
+            """
         )
+        if made:
+            self._run("ANALYZE catalog_user")
+        return made
 
     # --- items ----------------------------------------------------------------------------------
 
@@ -282,31 +287,36 @@ class Load:
                 attributes=attributes,
             )
         every = ITEM_FIELDS.values()
+        # What is the same is left out here: the conflict below would lock it, which is a write.
+        self._make(
+            "differing_items",
+            f"""
+            SELECT coalesce(n.uuid, e.uuid) AS uuid, c.* FROM checked_items c
+            LEFT JOIN new_items n ON n.key = c.id
+            LEFT JOIN catalog_item e ON e.source = %(source)s AND e.external_id = c.id
+            WHERE c.reason IS NULL AND (
+                e.id IS NULL OR ({listed("e", columns)}) IS DISTINCT FROM ({listed("c", columns)})
+            )
+            """,
+        )
         self._make("changed_items", "SELECT 0::bigint AS id, false AS is_new LIMIT 0")
-        # What is the same is left out by WHERE: the conflict would lock it, which is a write.
         # An updated row was locked before, so has an xmax; a new one has none.
-        self._insert(
-            "catalog_item",
+        written = self._run(
             f"""
             WITH written AS (
                 INSERT INTO catalog_item AS i (uuid, source, external_id, {", ".join(every)})
-                SELECT coalesce(n.uuid, e.uuid), %(source)s, c.id, {listed("c", every)}
-                FROM checked_items c
-                LEFT JOIN new_items n ON n.key = c.id
-                LEFT JOIN catalog_item e ON e.source = %(source)s AND e.external_id = c.id
-                WHERE c.reason IS NULL AND (
-                    e.id IS NULL
-                    OR ({listed("e", columns)}) IS DISTINCT FROM ({listed("c", columns)})
-                )
-                ORDER BY c.line
+                SELECT uuid, %(source)s, id, {", ".join(every)} FROM differing_items ORDER BY line
                 ON CONFLICT (source, external_id) DO UPDATE SET
                     ({", ".join(columns)}, updated_at)
                     = ROW ({listed("excluded", columns)}, statement_timestamp())
                 RETURNING i.id, xmax = 0
             )
             INSERT INTO changed_items SELECT * FROM written
-            """,
+            """
         )
+        if written:
+            self._run("ANALYZE catalog_item")
+            self._run("ANALYZE changed_items")
 
     def _write_categories(self) -> None:
         self._make("category_slugs", "SELECT '' AS name, '' AS slug LIMIT 0")
@@ -325,6 +335,16 @@ class Load:
             GROUP BY l.item_id, k.id
             """,
         )
+        self._make(
+            "new_item_categories",
+            """
+            SELECT item_id, category_id, position FROM wanted_categories w
+            WHERE NOT EXISTS (
+                SELECT FROM catalog_item_categories x
+                WHERE x.item_id = w.item_id AND x.category_id = w.category_id
+            )
+            """,
+        )
         self._run(
             f"""
             WITH gone AS (
@@ -336,12 +356,8 @@ class Load:
                 RETURNING x.item_id
             ), come AS (
                 INSERT INTO catalog_item_categories (item_id, category_id)
-                SELECT item_id, category_id FROM wanted_categories w
-                WHERE NOT EXISTS (
-                    SELECT FROM catalog_item_categories x
-                    WHERE x.item_id = w.item_id AND x.category_id = w.category_id
-                )
-                ORDER BY item_id, position ON CONFLICT DO NOTHING RETURNING item_id
+                SELECT item_id, category_id FROM new_item_categories ORDER BY item_id, position
+                ON CONFLICT DO NOTHING RETURNING item_id
             ), {note_changed("SELECT item_id FROM gone UNION SELECT item_id FROM come")}
             """
         )
@@ -567,6 +583,15 @@ class Load:
                 AND {LIVE}
             """
         )
+        self._make(
+            "later_opinions",
+            f"""
+            SELECT f.user_id, f.item_id FROM catalog_feedback f
+            JOIN (SELECT DISTINCT user_id, item_id FROM {NEW} AND is_opinion) n
+                ON f.user_id = n.user_id AND f.item_id = n.item_id
+            WHERE {LIVE}
+            """,
+        )
         # In this order the rows of a person lie together, as they will be read.
         loaded = self._run(
             f"""
@@ -574,8 +599,8 @@ class Load:
                 superseded_at, digest)
             SELECT uuid, user_id, item_id, kind, value, text, occurred_at, CASE
                 WHEN is_opinion AND (place > 1 OR EXISTS (
-                    SELECT FROM catalog_feedback f
-                    WHERE f.user_id = r.user_id AND f.item_id = r.item_id AND {LIVE}
+                    SELECT FROM later_opinions f
+                    WHERE f.user_id = r.user_id AND f.item_id = r.item_id
                 )) THEN statement_timestamp()
             END, ''
             FROM (
@@ -594,13 +619,6 @@ class Load:
     def _run(self, statement: str, **values: object) -> int:
         self._cursor.execute(statement, {"source": self._source, **values})
         return self._cursor.rowcount
-
-    def _insert(self, table: str, statement: str) -> int:
-        """Run a statement that makes rows, and let the next ones be planned with them in mind."""
-        rows = self._run(statement)
-        if rows:
-            self._run(f"ANALYZE {table}")
-        return rows
 
     def _count(self, rows: str) -> int:
         self._run(f"SELECT count(*) FROM {rows}")
@@ -746,7 +764,9 @@ def note_changed(item_ids: str) -> str:
     return f"""
         touched AS (
             UPDATE catalog_item SET updated_at = statement_timestamp()
-            WHERE id IN ({item_ids}) AND id NOT IN (SELECT id FROM changed_items) RETURNING id
+            WHERE id IN ({item_ids})
+                AND NOT EXISTS (SELECT FROM changed_items c WHERE c.id = catalog_item.id)
+            RETURNING id
         )
         INSERT INTO changed_items SELECT id, false FROM touched
         """

@@ -163,11 +163,16 @@ def items_with_words(query: str, *, limit: int) -> list[int]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def known_words(words: Sequence[str]) -> set[str]:
-    """Those that stand in some item."""
+def known_words(words: Sequence[str]) -> dict[str, int]:
+    """Those Latin words that stand in some item, with how many items, counted up to 100."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT word FROM recommender_word WHERE word = ANY(%s)", [list(words)])
-        return {row[0] for row in cursor.fetchall()}
+        cursor.execute(
+            "SELECT word, (SELECT count(*) FROM (SELECT 1 FROM recommender_itemwords"
+            "   WHERE tokens @@ word::tsquery LIMIT 100) found)"
+            " FROM recommender_word WHERE word = ANY(%s)",
+            [list(words)],
+        )
+        return dict(cursor.fetchall())
 
 
 def nearest_items(

@@ -61,6 +61,12 @@ def test_one_slip_is_forgiven(library, by_words, typed):
     assert found.corrected == {typed: "alien"}
 
 
+def test_of_two_words_that_may_be_meant_the_commoner_is_taken(library, by_words):
+    make_item("Spice")
+    embed_and_learn()
+    assert search("spce").corrected == {"spce": "space"}
+
+
 def test_a_word_that_is_there_is_not_corrected(library, by_words):
     assert search("space").corrected == {}
 
