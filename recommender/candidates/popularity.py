@@ -41,9 +41,7 @@ def popularity(
     says = signals * decay(ages_days, half_life_days)
     order = np.lexsort((people, items))
     items, people, says = items[order], people[order], says[order]
-    starts = np.flatnonzero(
-        np.r_[True, (items[1:] != items[:-1]) | (people[1:] != people[:-1])]
-    )
+    starts = np.flatnonzero(np.r_[True, (items[1:] != items[:-1]) | (people[1:] != people[:-1])])
     best = np.maximum(np.maximum.reduceat(says, starts), 0.0)
     worst = np.minimum(np.minimum.reduceat(says, starts), 0.0)
     liking = np.bincount(items[starts], weights=best + worst, minlength=n_items)

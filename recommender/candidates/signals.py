@@ -51,9 +51,9 @@ def signal(kinds: np.ndarray, values: np.ndarray, *, rating_mean: float) -> np.n
     Raises       ValueError for a kind outside KINDS, a rating outside 0.5 to 5 or without a value,
                  a dwell below 0 or without end, a mean that is no rating
 
-    >>> kinds = np.array([KINDS.index("like"), KINDS.index("rating"), KINDS.index("dwell")])
-    >>> signal(kinds, np.array([np.nan, 5.0, 30.0]), rating_mean=3.5).round(2).tolist()
-    [1.0, 1.0, 0.15]
+    >>> kinds = np.array([KINDS.index("like"), KINDS.index("rating"), KINDS.index("hide")])
+    >>> signal(kinds, np.array([np.nan, 5.0, np.nan]), rating_mean=3.5).tolist()
+    [1.0, 1.0, -1.0]
     """
     kinds, values = np.asarray(kinds), np.asarray(values, dtype=np.float64)
     if kinds.shape != values.shape or kinds.ndim != 1:
@@ -97,9 +97,7 @@ def rating_mean(values: np.ndarray) -> float:
     values = np.asarray(values, dtype=np.float64)
     if not np.isfinite(values).all():
         raise ValueError("ratings must be finite")
-    return float(
-        (values.sum() + USUAL_RATINGS * USUAL_RATING) / (values.size + USUAL_RATINGS)
-    )
+    return float((values.sum() + USUAL_RATINGS * USUAL_RATING) / (values.size + USUAL_RATINGS))
 
 
 def decay(ages_days: np.ndarray, half_life_days: float) -> np.ndarray:

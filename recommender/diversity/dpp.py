@@ -1,8 +1,8 @@
 """Determinantal point process: relevant rows that together span as much as possible.
 
 Source: Chen, Zhang & Zhou 2018, "Fast Greedy MAP Inference for Determinantal Point Process to
-Improve Recommendation Diversity", arXiv:1709.05135. Their kernel is exp(alpha r_i) S_ij exp(alpha
-r_j); since the relevance factors out of its Cholesky rows, ours are those of S alone, in logarithms.
+Improve Recommendation Diversity", arXiv:1709.05135. Their kernel is exp(alpha r_i) S_ij
+exp(alpha r_j); relevance factors out of its Cholesky rows, so ours are those of S, in logarithms.
 """
 
 import numpy as np

@@ -29,7 +29,7 @@ class Report:
 
 
 def vector_distance(vectors: np.ndarray) -> float:
-    """Mean of 1 - cosine over all pairs of unit rows (n, d), rows of zeros left out; 0 without pair.
+    """Mean of 1 - cosine over all pairs of unit rows (n, d), without rows of zeros; 0 for no pair.
 
     >>> vector_distance(np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]))
     1.0

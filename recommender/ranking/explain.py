@@ -11,47 +11,64 @@ from recommender.ranking.pipeline import Person, Pool, Ranked
 from recommender.ranking.score import PARTS
 
 NEAR = 0.25  # cosine of centred vectors, from which two texts are about the same thing
-STRONG_VOTE = 0.05  # of the strongest vote in the pool
+STRONG_VOTE = 0.1  # of the strongest vote in the pool
 POPULAR = 0.3
 FRESH_DAYS = 30.0
 
 
 @dataclass(frozen=True)
 class Reason:
-    """kind: voted, similar, popular, new or varied; like: row of the person's likes behind it."""
+    """One reason, in facts."""
 
-    kind: str
-    like: int | None = None
+    kind: str  # voted, similar, popular, new or varied
+    like: int | None = None  # row of the person's likes that it speaks of
+    strength: float = 0.0  # its share of what speaks for the item, 0 to 1; 0 of "varied"
 
 
 def reason_codes(
     person: Person, pool: Pool, ranked: Ranked, rows: np.ndarray
 ) -> list[Reason | None]:
-    """A reason for each of some rows of the pool."""
+    """A reason for each of some rows of the pool.
+
+    voted    people who liked what you liked also liked this: that like gave most of its votes, and
+             they are no mere trace beside the strongest in the pool
+    similar  the like that is nearest to it, if near indeed
+    popular, new  where neither holds: what all like, what just came
+    varied   it is here for variety alone, further down by relevance than the list is long
+    """
+    rows = np.asarray(rows, dtype=np.int64)
+    places = len(ranked.order)
     strongest = pool.votes.max(initial=0.0)
-    least = np.sort(ranked.relevance)[::-1][: len(ranked.order)].min(initial=1.0)
-    return [_reason(person, pool, ranked, int(row), strongest, least) for row in rows]
+    least = np.sort(ranked.relevance)[::-1][:places].min(initial=np.inf)
+    spoken = np.maximum(ranked.parts[rows], 0.0)
+    share = spoken / np.maximum(spoken.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    of = {name: share[:, column] for column, name in enumerate(PARTS)}
+
+    voter, like = pool.voter[rows], ranked.best_like[rows]
+    voted = (voter >= 0) & (pool.votes[rows] > 0) & (pool.votes[rows] >= STRONG_VOTE * strongest)
+    similar = like >= 0
+    if similar.any():
+        similar &= np.einsum("nd,nd->n", pool.vectors[rows], person.like_vectors[like]) >= NEAR
+    popular = pool.popularity[rows] >= POPULAR
+    new = pool.age_days[rows] <= FRESH_DAYS  # an unknown age is not new
+    varied = ranked.relevance[rows] < least
+
+    reasons: list[Reason | None] = []
+    for n in range(len(rows)):
+        # What has to do with oneself says more than what all like, even where it weighs less.
+        own = [
+            Reason("voted", int(voter[n]), float(of["votes"][n])) if voted[n] else None,
+            Reason("similar", int(like[n]), float(of["interest"][n])) if similar[n] else None,
+        ]
+        all_like = [
+            Reason("popular", None, float(of["popularity"][n])) if popular[n] else None,
+            Reason("new", None, float(of["freshness"][n])) if new[n] else None,
+        ]
+        reason = _strongest(own) or _strongest(all_like)
+        reasons.append(reason or (Reason("varied") if varied[n] else None))
+    return reasons
 
 
-def _reason(
-    person: Person, pool: Pool, ranked: Ranked, row: int, strongest: float, least: float
-) -> Reason | None:
-    say = dict(zip(PARTS, ranked.parts[row].tolist(), strict=True))
-    own: list[tuple[float, Reason]] = []
-    if pool.voter[row] >= 0 and pool.votes[row] > STRONG_VOTE * strongest:
-        own.append((say["votes"], Reason("voted", int(pool.voter[row]))))
-    like = int(ranked.best_like[row])
-    if like >= 0 and float(pool.vectors[row] @ person.like_vectors[like]) >= NEAR:
-        own.append((say["interest"], Reason("similar", like)))
-    general: list[tuple[float, Reason]] = []
-    if pool.popularity[row] >= POPULAR:
-        general.append((say["popularity"], Reason("popular")))
-    if pool.age_days[row] <= FRESH_DAYS:
-        general.append((say["freshness"], Reason("new")))
-    # What has to do with oneself says more than what all like, even where it weighs less.
-    for reasons in (own, general):
-        strength, reason = max(reasons, key=lambda pair: pair[0], default=(0.0, None))
-        if strength > 0:
-            return reason
-    # It would not be here by relevance alone.
-    return Reason("varied") if ranked.relevance[row] < least else None
+def _strongest(reasons: list[Reason | None]) -> Reason | None:
+    told = [reason for reason in reasons if reason and reason.strength > 0]
+    return max(told, key=lambda reason: reason.strength, default=None)

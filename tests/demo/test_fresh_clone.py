@@ -123,8 +123,8 @@ def test_two_people_are_shown_different_lists(api):
 
 def test_more_diversity_is_reported_as_more_distance_and_less_relevance(api):
     close, varied = (api("GET", f"recommendations/?diversity={d}")["diversity"] for d in (0, 0.7))
-    assert close["relevance_kept"] == 1
-    assert varied["relevance_kept"] < 1
+    assert close["relevance_kept"] > 0.97  # less than 1 only where a creator has its share
+    assert varied["relevance_kept"] < close["relevance_kept"]
     assert varied["vector_distance"] > close["vector_distance"]
     assert varied["category_distance"] > close["category_distance"]
     assert varied["largest_category_share"] <= close["largest_category_share"]
