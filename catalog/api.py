@@ -127,7 +127,12 @@ class SignOutEverywhere(APIView):
 
 
 class Items(APIView):
-    @extend_schema(parameters=[ItemsQuery], responses=page_of(ItemOut, "ItemPage"), tags=["items"])
+    @extend_schema(
+        operation_id="items_list",
+        parameters=[ItemsQuery],
+        responses=page_of(ItemOut, "ItemPage"),
+        tags=["items"],
+    )
     def get(self, request: Request) -> Response:
         """All items that are shown, newest first."""
         query = checked(ItemsQuery, request.query_params)
@@ -151,6 +156,7 @@ class ItemDetail(APIView):
 
 class FeedbackList(APIView):
     @extend_schema(
+        operation_id="feedback_list",
         parameters=[FeedbackQuery],
         responses=page_of(FeedbackOut, "FeedbackPage"),
         tags=["feedback"],
