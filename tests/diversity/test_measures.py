@@ -1,0 +1,71 @@
+"""The report of a list, in numbers that can be checked by hand."""
+
+import numpy as np
+import pytest
+
+from recommender.diversity.features import joint_features
+from recommender.diversity.measures import category_distance, dcg, report, vector_distance
+
+VECTORS = np.array([[1, 0], [0, 1], [1, 0], [0, 0]], dtype=np.float32)
+CATEGORIES = np.array([[1, 0], [1, 1], [0, 1], [0, 0]], dtype=bool)
+
+
+def test_distances_are_means_over_pairs():
+    assert vector_distance(VECTORS[:3]) == pytest.approx((1 + 0 + 1) / 3)
+    assert category_distance(CATEGORIES[:3]) == pytest.approx((0.5 + 1 + 0.5) / 3)
+
+
+def test_an_item_of_which_nothing_is_known_is_in_no_pair():
+    assert vector_distance(VECTORS) == vector_distance(VECTORS[:3])
+    assert category_distance(CATEGORIES) == category_distance(CATEGORIES[:3])
+
+
+def test_a_list_of_one_or_none_has_no_pairs():
+    for rows in (VECTORS[:1], VECTORS[:0]):
+        assert vector_distance(rows) == 0
+    assert category_distance(CATEGORIES[:1]) == 0
+
+
+def test_dcg_halves_the_third_place():
+    assert dcg(np.array([1.0, 0.0, 1.0])) == pytest.approx(1 + 0.5)
+
+
+def made(order, relevance):
+    return report(
+        np.array(order, dtype=np.int64), np.array(relevance), VECTORS, CATEGORIES,
+        np.array([5, 5, -1, -1]), strategy="mmr", diversity=0.3,
+    )  # fmt: skip
+
+
+def test_the_report_counts_what_is_shown():
+    found = made([0, 1, 2], [0.9, 0.6, 0.3, 0.0])
+    assert (found.distinct_categories, found.pool_size, found.list_size) == (2, 4, 3)
+    assert found.largest_category_share == pytest.approx(2 / 3, abs=1e-4)
+    assert found.largest_creator_share == pytest.approx(2 / 3, abs=1e-4)
+    assert (found.strategy, found.strength) == ("mmr", 0.3)
+
+
+def test_the_order_of_relevance_keeps_all_of_it_and_another_order_less():
+    assert made([0, 1], [0.9, 0.6, 0.3, 0.0]).relevance_kept == 1
+    kept = made([2, 0], [0.9, 0.6, 0.3, 0.0]).relevance_kept
+    assert kept == pytest.approx((0.3 + 0.9 / 1.58496) / (0.9 + 0.6 / 1.58496), abs=1e-4)
+
+
+def test_an_empty_list_is_reported_without_complaint():
+    found = made([], [0.9, 0.6, 0.3, 0.0])
+    assert (found.list_size, found.largest_category_share, found.relevance_kept) == (0, 0, 1)
+
+
+def test_joint_rows_share_meaning_and_categories_as_asked():
+    rows = joint_features(VECTORS, CATEGORIES, category_share=0.4)
+    assert rows[0] @ rows[2] == pytest.approx(0.6)  # same direction, no category in common
+    assert rows[0] @ rows[1] == pytest.approx(0.4 / np.sqrt(2), abs=1e-6)
+    assert np.linalg.norm(rows[:3], axis=1) == pytest.approx(1)
+    assert not rows[3].any()
+
+
+def test_an_item_without_a_vector_is_compared_by_its_categories():
+    rows = joint_features(
+        np.zeros((2, 3), dtype=np.float32), np.array([[True], [True]]), category_share=0.4
+    )
+    assert rows[0] @ rows[1] == pytest.approx(1)

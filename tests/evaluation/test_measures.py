@@ -1,0 +1,84 @@
+"""Splits, metrics and intervals, with numbers that can be checked by hand."""
+
+import numpy as np
+import pytest
+
+from recommender.evaluation import compare, metrics
+from recommender.evaluation.splits import after, last_fraction
+
+SHOWN, LIKED = np.array([5, 3, 9, 1]), np.array([3, 1, 8])
+
+
+def test_the_last_fifth_of_each_person_is_held_out():
+    people = np.array([1] * 10 + [2] * 5 + [3] * 4)
+    moments = np.r_[np.arange(10)[::-1], np.arange(5), np.arange(4)].astype(float)
+    held = last_fraction(people, moments, 0.2)
+    assert np.flatnonzero(held).tolist() == [0, 1, 14]  # the third has too few to spare any
+
+
+def test_of_equal_moments_the_last_row_is_held_out():
+    held = last_fraction(np.zeros(5, int), np.zeros(5), 0.2)
+    assert held.tolist() == [False] * 4 + [True]
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -1, float("nan")])
+def test_a_fraction_of_nothing_or_all_is_refused(fraction):
+    with pytest.raises(ValueError, match="fraction"):
+        last_fraction(np.zeros(5, int), np.zeros(5), fraction)
+
+
+def test_what_is_at_the_moment_itself_is_known():
+    assert after(np.array([1.0, 2.0, 3.0]), 2.0).tolist() == [False, False, True]
+
+
+def test_accuracy_by_hand():
+    assert metrics.recall(SHOWN, LIKED, 4) == pytest.approx(2 / 3)
+    assert metrics.recall(SHOWN, LIKED, 2) == pytest.approx(1 / 2)
+    ideal = 1 + 1 / np.log2(3) + 1 / np.log2(4)
+    assert metrics.ndcg(SHOWN, LIKED, 4) == pytest.approx((1 / np.log2(3) + 1 / np.log2(5)) / ideal)
+    assert metrics.reciprocal_rank(SHOWN, LIKED, 4) == 0.5
+
+
+def test_an_ideal_list_scores_one_and_an_empty_one_nothing():
+    assert metrics.ndcg(LIKED, LIKED, 10) == pytest.approx(1)
+    for measure in (metrics.recall, metrics.ndcg, metrics.reciprocal_rank):
+        assert measure(np.zeros(0, int), LIKED, 10) == 0
+
+
+def test_novelty_is_the_surprise_of_having_had_an_item():
+    assert metrics.novelty(np.array([1, 2]), {1: 8, 2: 2}, 8) == pytest.approx((0 + 2) / 2)
+    assert metrics.novelty(np.array([3]), {}, 8) == pytest.approx(4)
+
+
+def test_a_list_with_the_persons_own_mix_is_calibrated():
+    history = np.array([[1, 0], [1, 0], [1, 1], [0, 1]], bool)
+    assert metrics.mix(history) == pytest.approx([2.5 / 4, 1.5 / 4])
+    assert metrics.miscalibration(history, history) == pytest.approx(0)
+    lopsided = np.array([[1, 0]], bool)
+    p, q = np.array([0.625, 0.375]), 0.99 * np.array([1, 0]) + 0.01 * np.array([0.625, 0.375])
+    assert metrics.miscalibration(lopsided, history) == pytest.approx((p * np.log(p / q)).sum())
+
+
+def test_coverage_and_gini_of_all_lists_together():
+    assert metrics.coverage(np.array([1, 1, 2]), 4) == 0.5
+    assert metrics.gini(np.array([1, 2, 3, 4]), 4) == pytest.approx(0)
+    assert metrics.gini(np.array([1, 1, 1, 1]), 4) == pytest.approx(0.75)
+
+
+def test_intervals_are_the_same_for_the_same_seed_and_hold_the_mean():
+    values = np.random.default_rng(0).random(200)
+    one, two = compare.bootstrap(values), compare.bootstrap(values)
+    assert one == two
+    assert one.low < one.mean < one.high
+
+
+@pytest.mark.parametrize(("shift", "verdict"), [(0.5, "WIN"), (-0.5, "LOSS"), (0.0, "TIE")])
+def test_a_paired_difference_is_judged_by_its_interval(shift, verdict):
+    theirs = np.random.default_rng(0).random(100)
+    noise = np.random.default_rng(1).normal(0, 0.1, 100)
+    assert compare.paired(theirs + shift + noise - noise.mean(), theirs).verdict == verdict
+
+
+def test_nobody_to_average_over_is_refused():
+    with pytest.raises(ValueError, match="nobody"):
+        compare.bootstrap(np.zeros(0))

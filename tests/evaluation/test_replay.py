@@ -1,0 +1,95 @@
+"""A replay knows nothing of the future, reads nothing learned, and makes the lists of a request."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+
+from recommender import evaluate, store
+from recommender.models import Candidates, Interest, Neighbours, Popularity
+from recommender.ranking.pipeline import Rules
+from recommender.recommend import recommend
+from tests.factories import embed_and_learn, import_feedback, make_item, make_person
+
+pytestmark = pytest.mark.django_db
+WORDS = ["kettle", "boots", "tent"]
+
+
+@pytest.fixture
+def crowd():
+    items = [make_item(f"{WORDS[n % 3]} number {n}", categories=[WORDS[n % 3]]) for n in range(36)]
+    people = [make_person(f"person {n}") for n in range(12)]
+    rng = np.random.default_rng(0)
+    for number, person in enumerate(people):
+        own = [item for n, item in enumerate(items) if n % 3 == number % 3]
+        for place, at in enumerate(rng.permutation(len(own))[:8]):
+            import_feedback(person, own[at], days_ago=40 - place)
+    embed_and_learn()
+    return people, items
+
+
+def past_of(moment: datetime) -> evaluate.Past:
+    events = store.events()
+    known = events.moments <= moment.timestamp()
+    return evaluate.look_back(store.library(evaluate._space()), evaluate._part(events, known))
+
+
+def lists(past: evaluate.Past, people) -> list[list[int]]:
+    rows = evaluate._rows_by_person(past.events)
+    rules = Rules(limit=10, diversity=0.3, max_per_creator=3)
+    return [evaluate.list_for(past, rows[p.pk], rules, pool_size=200).tolist() for p in people]
+
+
+def test_what_happens_afterwards_changes_no_list(crowd):
+    people, items = crowd
+    moment = datetime.now(UTC) - timedelta(days=30)
+    before = lists(past_of(moment), people)
+    for person in people:  # their own future, and that of others
+        import_feedback(person, items[0], "share", days_ago=1)
+        import_feedback(person, items[35], "purchase", days_ago=0.5)
+    embed_and_learn()
+    assert lists(past_of(moment), people) == before
+
+
+def test_no_learned_table_is_read(crowd):
+    people, _ = crowd
+    before = evaluate.evaluate(k=5)
+    for model in (Neighbours, Popularity, Interest, Candidates):
+        model.objects.all().delete()
+    after = evaluate.evaluate(k=5)
+    for one, two in zip(before, after, strict=True):
+        assert one.people["ndcg"].tolist() == two.people["ndcg"].tolist()
+
+
+@pytest.mark.parametrize("strategy", ["mmr", "dpp"])
+@pytest.mark.parametrize("diversity", [0.0, 0.5])
+def test_a_request_and_a_replay_make_the_same_list(crowd, diversity, strategy):
+    people, _ = crowd
+    past = past_of(datetime.now(UTC))
+    rows = evaluate._rows_by_person(past.events)
+    for person in people[:4]:
+        live = recommend(person.pk, limit=10, diversity=diversity, strategy=strategy)
+        rules = Rules(10, diversity, strategy, max_per_creator=3)
+        replayed = evaluate.list_for(past, rows[person.pk], rules, pool_size=200)
+        assert [row.facts.id for row in live.results] == replayed.tolist()
+
+
+def test_relevance_order_finds_what_each_kind_of_people_likes(crowd):
+    by_name = {result.name: result for result in evaluate.evaluate(k=5)}
+    assert (
+        by_name["relevance order"].people["ndcg"].mean()
+        > by_name["popularity"].people["ndcg"].mean()
+    )
+
+
+def test_a_moment_with_few_people_is_refused_with_their_number(crowd):
+    with pytest.raises(evaluate.TooFew, match="only 12 people"):
+        evaluate.evaluate(at=datetime.now(UTC) - timedelta(days=36))
+    with pytest.raises(CommandError, match="only 12 people"):
+        call_command("evaluate", at=(datetime.now(UTC) - timedelta(days=36)).isoformat())
+
+
+def test_without_any_history_evaluation_says_so(db):
+    with pytest.raises(CommandError, match="nobody"):
+        call_command("evaluate")
