@@ -116,6 +116,7 @@ def replace_neighbours(
     """Put neighbours (n, k) of items in place of all former ones, in one transaction."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute("DROP TABLE IF EXISTS pg_temp.fresh")  # of this same transaction
         cursor.execute(
             "CREATE TEMPORARY TABLE fresh (item_id bigint, ids bigint[], weights real[])"
             " ON COMMIT DROP"
