@@ -15,6 +15,7 @@ LEAST_NEW = 1e-4
 # 2 alpha = ((1 - diversity) / diversity) ^ ALIKE. With 1.25 a diversity keeps as much relevance as
 # the same one in mmr(), to 0.1 % from 0.2 to 0.6 over pools of 200 films.
 ALIKE = 1.25
+LEAST_DIVERSITY = 1e-6  # below it, relevance on that scale would leave float32
 
 
 def dpp(
@@ -49,7 +50,7 @@ def dpp(
     if diversity == 0 or k == 0:
         return by_relevance(chosen[:0], np.asarray(relevance), k, groups, max_per_group)
 
-    share = min(diversity, MOST_DIVERSITY)
+    share = min(max(diversity, LEAST_DIVERSITY), MOST_DIVERSITY)
     rows = Open(worth * np.float32(((1 - share) / share) ** ALIKE), groups, max_per_group)
     new = np.ones(len(worth), dtype=np.float32)  # squared length outside the span of the chosen
     spanned = np.empty((k, len(worth)), dtype=np.float32)  # Cholesky, one row for each chosen

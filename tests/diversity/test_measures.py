@@ -1,9 +1,11 @@
 """The report of a list, in numbers that can be checked by hand."""
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
-from recommender.diversity.features import joint_features
 from recommender.diversity.measures import category_distance, dcg, report, vector_distance
 
 VECTORS = np.array([[1, 0], [0, 1], [1, 0], [0, 0]], dtype=np.float32)
@@ -56,16 +58,15 @@ def test_an_empty_list_is_reported_without_complaint():
     assert (found.list_size, found.largest_category_share, found.relevance_kept) == (0, 0, 1)
 
 
-def test_joint_rows_share_meaning_and_categories_as_asked():
-    rows = joint_features(VECTORS, CATEGORIES, category_share=0.4)
-    assert rows[0] @ rows[2] == pytest.approx(0.6)  # same direction, no category in common
-    assert rows[0] @ rows[1] == pytest.approx(0.4 / np.sqrt(2), abs=1e-6)
-    assert np.linalg.norm(rows[:3], axis=1) == pytest.approx(1)
-    assert not rows[3].any()
+def test_any_list_in_order_of_relevance_keeps_exactly_all_of_it():
+    rng = np.random.default_rng(0)
+    for n in (1, 7, 50):
+        relevance = rng.random(n).astype(np.float32)
+        rows = np.zeros((n, 2), np.float32), np.zeros((n, 1), bool), np.full(n, -1)
+        order = np.argsort(-relevance, kind="stable")[:20]
+        assert report(order, relevance, *rows, strategy="mmr", diversity=0).relevance_kept == 1
 
 
-def test_an_item_without_a_vector_is_compared_by_its_categories():
-    rows = joint_features(
-        np.zeros((2, 3), dtype=np.float32), np.array([[True], [True]]), category_share=0.4
-    )
-    assert rows[0] @ rows[1] == pytest.approx(1)
+def test_a_report_is_json():
+    found = made([0, 1, 2], np.array([0.9, 0.6, 0.3, 0.0], np.float32))
+    assert json.loads(json.dumps(asdict(found))) == asdict(found)

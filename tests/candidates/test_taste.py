@@ -1,0 +1,91 @@
+"""A history read newest first: what is liked and how much, what is not, and what says nothing."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender.candidates.signals import KINDS
+from recommender.candidates.taste import HALF_LIFE_ITEMS, read_taste
+
+NAN = float("nan")
+
+
+def taste(*events: tuple):
+    """Events are (item, kind) or (item, kind, value), newest first."""
+    return read_taste(
+        np.array([event[0] for event in events], dtype=np.int64),
+        [event[1] for event in events],
+        np.array([event[2] if len(event) > 2 else NAN for event in events]),
+    )
+
+
+def test_likes_and_dislikes_come_newest_first():
+    found = taste((7, "like"), (3, "hide"), (9, "like"), (1, "dislike"))
+    assert found.likes.tolist() == [7, 9]
+    assert found.dislikes.tolist() == [3, 1]
+
+
+def test_a_like_fades_to_half_behind_eight_newer_ones():
+    found = taste(*((item, "like") for item in range(9)))
+    assert found.weights[0] == pytest.approx(1 / 1.2)
+    assert found.weights[8] == pytest.approx(found.weights[0] / 2)
+    assert HALF_LIFE_ITEMS == 8
+
+
+def test_a_dislike_between_two_likes_does_not_fade_the_older_one():
+    assert (
+        taste((1, "like"), (2, "hide"), (3, "like")).weights.tolist()
+        == taste((1, "like"), (3, "like")).weights.tolist()
+    )
+
+
+def test_a_purchase_counts_full_and_what_is_said_again_no_more_than_that():
+    assert taste((1, "purchase")).weights.tolist() == [1]
+    assert taste((1, "purchase"), (1, "like"), (1, "save")).weights.tolist() == [1]
+
+
+def test_what_was_said_of_one_item_adds_up():
+    assert taste((1, "view")).weights[0] == pytest.approx(0.15 / 1.2)
+    assert taste((1, "view"), (1, "view")).weights[0] == pytest.approx(0.3 / 1.2)
+    found = taste((1, "dislike"), (1, "like"))
+    assert (found.likes.tolist(), found.dislikes.tolist()) == ([], [])
+
+
+def test_a_short_glance_is_no_like_and_a_middling_rating_is_one():
+    assert taste((1, "dwell", 10.0)).likes.tolist() == []  # 0.05, below 0.1
+    assert taste((1, "rating", 3.0)).likes.tolist() == [1]  # 0.25 + 0.3 x 0.08
+
+
+def test_ratings_are_read_against_the_mean_of_this_person():
+    lenient = [(item, "rating", 5.0) for item in range(10)]
+    assert 99 in taste((99, "rating", 3.0)).likes
+    assert 99 not in taste((99, "rating", 3.0), *lenient).likes
+
+
+def test_names_and_numbers_of_kinds_are_the_same():
+    by_name = taste((1, "like"), (2, "rating", 4.5), (3, "hide"))
+    by_number = read_taste(
+        np.array([1, 2, 3]),
+        np.array([KINDS.index(kind) for kind in ("like", "rating", "hide")], dtype=np.int8),
+        np.array([NAN, 4.5, NAN]),
+    )
+    assert by_number.likes.tolist() == by_name.likes.tolist()
+    assert by_number.weights.tolist() == by_name.weights.tolist()
+    assert by_number.dislikes.tolist() == by_name.dislikes.tolist()
+
+
+def test_nothing_said_is_no_taste():
+    found = taste()
+    assert [len(found.likes), len(found.weights), len(found.dislikes)] == [0, 0, 0]
+
+
+EVENT = st.tuples(st.integers(1, 8), st.sampled_from(KINDS), st.floats(0.5, 5))
+
+
+@given(st.lists(EVENT, min_size=1, max_size=120))
+def test_no_item_is_both_liked_and_disliked_and_weights_are_between_0_and_1(events):
+    found = taste(*events)
+    assert not set(found.likes) & set(found.dislikes)
+    assert len(set(found.likes)) == len(found.likes) == len(found.weights)
+    assert ((found.weights > 0) & (found.weights <= 1)).all()
