@@ -103,6 +103,8 @@ def load(
         for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             cursor.execute(f"SET LOCAL {limit} = 0")  # each connection has those of a web request
         cursor.execute("SET LOCAL work_mem = '64MB'")
+        # So that the server notices when the process of a long statement is killed.
+        cursor.execute("SET LOCAL client_connection_check_interval = '5s'")
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
         yield Load(cursor, source, writer, say, announces=not dry_run)
         if dry_run:
@@ -378,17 +380,20 @@ class Load:
         self._make(
             "wanted_creators",
             """
-            SELECT item_id, creators FROM (
-                SELECT l.item_id, (
-                    SELECT array_agg(k.id ORDER BY position)
-                    FROM unnest(l.creators) WITH ORDINALITY AS named (name, position)
-                    JOIN catalog_creator k ON k.source = %(source)s AND k.external_id = named.name
-                ) AS creators FROM listed_items l
+            SELECT wanted.item_id, wanted.creators FROM (
+                SELECT l.item_id,
+                    array_agg(k.id ORDER BY position) FILTER (WHERE k.id IS NOT NULL) AS creators
+                FROM listed_items l
+                LEFT JOIN unnest(l.creators) WITH ORDINALITY AS named (name, position) ON true
+                LEFT JOIN catalog_creator k
+                    ON k.source = %(source)s AND k.external_id = named.name
+                GROUP BY l.item_id
             ) wanted
-            WHERE creators IS DISTINCT FROM (
-                SELECT array_agg(creator_id ORDER BY position) FROM catalog_itemcreator x
-                WHERE x.item_id = wanted.item_id
-            )
+            LEFT JOIN (
+                SELECT item_id, array_agg(creator_id ORDER BY position) AS creators
+                FROM catalog_itemcreator JOIN listed_items USING (item_id) GROUP BY item_id
+            ) present ON present.item_id = wanted.item_id
+            WHERE wanted.creators IS DISTINCT FROM present.creators
             """,
         )
         self._run(

@@ -3,10 +3,11 @@
 import gzip
 from datetime import UTC, datetime
 from decimal import Decimal
+from threading import Event, Thread
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from catalog import services
@@ -613,6 +614,32 @@ def test_what_a_person_took_back_stays_taken_back(load):
     assert Feedback.objects.get().retracted_at
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_load_waits_for_a_request_of_the_same_person(load):
+    load(**KNOWN)
+    user, item = User.objects.get(external_id="u"), Item.objects.get(external_id="1")
+    has_liked = Event()
+
+    def like_slowly():
+        with transaction.atomic():
+            services.record_feedback(user, Given(item=item.uuid, kind="like"))
+            has_liked.set()
+            with connection.cursor() as cursor:
+                for _ in range(100):  # until the load waits, at most 10 seconds
+                    cursor.execute("SELECT pg_sleep(0.1)")
+                    cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                    if cursor.fetchone()[0]:
+                        break
+        connection.close()
+
+    request = Thread(target=like_slowly)
+    request.start()
+    assert has_liked.wait(10)
+    load(feedback="user,item,rating,at\nu,1,3,1500000000\n")
+    request.join()
+    assert history() == [("u", "1", "rating", 3.0, False), ("u", "1", "like", None, True)]
+
+
 def test_people_with_new_feedback_are_announced_each_once(load, announced):
     load(**KNOWN, feedback="user,item,kind\nv,1,view\nu,1,view\nu,2,view\n")
     assert announced[1] == list(User.objects.order_by("pk").values_list("pk", flat=True))
@@ -662,6 +689,38 @@ def test_bulk_work_has_no_time_limit(db):
 def test_a_source_has_a_name_of_its_own(db, source):
     with pytest.raises(Unusable, match="a source is a name"), bulk.load(source):
         pass
+
+
+def test_no_statement_reads_the_table_it_fills_once_a_row(load, monkeypatch):
+    run, reads = bulk.Load._run, []
+
+    def count_reads(job, statement, **values):
+        before = scans()
+        rows = run(job, statement, **values)
+        if "INSERT INTO catalog_" in statement:
+            reads.append(scans() - before)
+        return rows
+
+    def scans():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT sum(seq_scan) FROM pg_stat_xact_user_tables WHERE relname LIKE 'catalog%'"
+            )
+            return cursor.fetchone()[0]
+
+    monkeypatch.setattr(bulk.Load, "_run", count_reads)
+    ids = range(300)
+    with connection.cursor() as cursor:
+        # Known to have no page, so to be cheap to read: what a statement is planned with.
+        cursor.execute("TRUNCATE catalog_item CASCADE")
+        cursor.execute("ANALYZE catalog_item, catalog_feedback")
+    load(
+        people="id\n" + "".join(f"{n}\n" for n in ids),
+        items="id,title,categories,creators\n" + "".join(f"{n},Item {n},A,B\n" for n in ids),
+        feedback="user,item,kind\n" + "".join(f"{n},{n},like\n" for n in ids),
+    )
+    assert len(reads) == 6
+    assert max(reads) < 10
 
 
 def test_ids_are_read_and_announced_in_chunks(load, announced, monkeypatch):
