@@ -27,10 +27,13 @@ class Interval:
 def bootstrap(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Interval:
     """The mean of values (n,), one a person, and the 2.5 and 97.5 percentiles of its resamples.
 
-    One person gives an interval of no width, which says nothing; none raise ValueError.
+    One person gives an interval of no width, which says nothing. Raises ValueError for nobody, and
+    for a value that is not finite: a mean over it would be of other people than it says.
     """
     if len(values) == 0:
         raise ValueError("there is nobody to average over")
+    if not np.isfinite(values).all():
+        raise ValueError("a value is not finite")
     rng = np.random.default_rng(seed)
     means = np.array(
         [values[rng.integers(len(values), size=len(values))].mean() for _ in range(draws)]

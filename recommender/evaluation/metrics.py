@@ -1,9 +1,19 @@
 """How good and how varied lists were. Every measure says what an empty list scores.
 
-Accuracy is binary: an item was liked afterwards, or it was not. Rank counts from 1.
+Accuracy is binary: an item was liked afterwards, or it was not. Rank counts from 1. With nothing
+relevant, or a k below 1, there is nothing to find: that raises ValueError, and is not scored.
 """
 
 import numpy as np
+
+
+def _hits(shown: np.ndarray, relevant: np.ndarray, k: int) -> np.ndarray:
+    """(min(k, shown),) bool: which of the first k are relevant."""
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    if len(relevant) == 0:
+        raise ValueError("nothing is relevant")
+    return np.isin(shown[:k], relevant)
 
 
 def recall(shown: np.ndarray, relevant: np.ndarray, k: int) -> float:
@@ -12,20 +22,20 @@ def recall(shown: np.ndarray, relevant: np.ndarray, k: int) -> float:
     relevant  distinct item ids, at least one
     An empty list scores 0; with more than k relevant items a full hit still scores 1.
     """
-    return float(np.isin(shown[:k], relevant).sum() / min(k, len(relevant)))
+    return float(_hits(shown, relevant, k).sum() / min(k, len(relevant)))
 
 
 def ndcg(shown: np.ndarray, relevant: np.ndarray, k: int) -> float:
     """DCG of the first k with gain 1 for a relevant item and discount log2(rank + 1), over that of
     an ideal list of min(k, relevant) hits (Järvelin & Kekäläinen 2002). An empty list scores 0."""
-    hits = np.isin(shown[:k], relevant)
+    hits = _hits(shown, relevant, k)
     discount = 1 / np.log2(np.arange(2, k + 2))
     return float(hits @ discount[: len(hits)] / discount[: min(k, len(relevant))].sum())
 
 
 def reciprocal_rank(shown: np.ndarray, relevant: np.ndarray, k: int) -> float:
     """1 / rank of the first relevant item of the first k; 0 when there is none."""
-    hits = np.flatnonzero(np.isin(shown[:k], relevant))
+    hits = np.flatnonzero(_hits(shown, relevant, k))
     return 1.0 / (hits[0] + 1) if len(hits) else 0.0
 
 

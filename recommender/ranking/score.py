@@ -74,6 +74,7 @@ def features(
     age_days                   (n,) nan where unknown, which is not fresh
     Likeness, votes and popularity are taken against the best of the pool, which makes them
     comparable; a part that is nothing for all is 0 for all.
+    Raises ValueError for a vote or a popularity that is not finite
     """
     near = to_interests.max(axis=1, initial=0.0)
     against = to_dislikes.max(axis=1, initial=0.0)
@@ -88,5 +89,7 @@ def features(
 
 
 def _of_best(values: np.ndarray) -> np.ndarray:
+    if not np.isfinite(values).all():
+        raise ValueError("a vote or a popularity is not finite")
     best = values.max(initial=0.0)
     return np.maximum(values, 0.0) / best if best > 0 else np.zeros(len(values))

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recommender.evaluation import compare, metrics
-from recommender.evaluation.splits import after, last_fraction
+from recommender.evaluation.splits import FEWEST_EVENTS, after, last_fraction
 
 SHOWN, LIKED = np.array([5, 3, 9, 1]), np.array([3, 1, 8])
 
@@ -27,6 +29,30 @@ def test_a_fraction_of_nothing_or_all_is_refused(fraction):
         last_fraction(np.zeros(5, int), np.zeros(5), fraction)
 
 
+def test_a_moment_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="nan"):
+        last_fraction(np.zeros(5, int), np.array([1, 2, np.nan, 4, 5]))
+    with pytest.raises(ValueError, match="shapes disagree"):
+        last_fraction(np.zeros(5, int), np.zeros(4))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 20)), max_size=80), st.floats(0.05, 0.95)
+)
+def test_nothing_held_out_is_older_than_what_is_known_of_the_same_person(events, fraction):
+    people = np.array([person for person, _ in events], dtype=int)
+    moments = np.array([moment for _, moment in events], dtype=float)
+    held = last_fraction(people, moments, fraction)
+    for person in set(people.tolist()):
+        own = people == person
+        foretold = np.count_nonzero(held & own)
+        if own.sum() < FEWEST_EVENTS:
+            assert foretold == 0
+            continue
+        assert foretold == np.clip(np.rint(fraction * own.sum()), 1, own.sum() - 1)
+        assert moments[own & ~held].max() <= moments[own & held].min()
+
+
 def test_what_is_at_the_moment_itself_is_known():
     assert after(np.array([1.0, 2.0, 3.0]), 2.0).tolist() == [False, False, True]
 
@@ -43,6 +69,14 @@ def test_an_ideal_list_scores_one_and_an_empty_one_nothing():
     assert metrics.ndcg(LIKED, LIKED, 10) == pytest.approx(1)
     for measure in (metrics.recall, metrics.ndcg, metrics.reciprocal_rank):
         assert measure(np.zeros(0, int), LIKED, 10) == 0
+
+
+@pytest.mark.parametrize("measure", [metrics.recall, metrics.ndcg, metrics.reciprocal_rank])
+def test_where_nothing_can_be_found_nothing_is_scored(measure):
+    with pytest.raises(ValueError, match="nothing is relevant"):
+        measure(SHOWN, np.zeros(0, int), 4)
+    with pytest.raises(ValueError, match="k must be"):
+        measure(SHOWN, LIKED, 0)
 
 
 def test_novelty_is_the_surprise_of_having_had_an_item():
@@ -77,6 +111,20 @@ def test_a_paired_difference_is_judged_by_its_interval(shift, verdict):
     theirs = np.random.default_rng(0).random(100)
     noise = np.random.default_rng(1).normal(0, 0.1, 100)
     assert compare.paired(theirs + shift + noise - noise.mean(), theirs).verdict == verdict
+
+
+def test_an_interval_of_zeros_and_ones_is_about_that_of_the_binomial():
+    values = np.repeat([0.0, 1.0], 200)  # 0.5, and 1.96 x 0.5 / sqrt 400 to each side
+    found = compare.bootstrap(values)
+    assert found.mean == 0.5
+    assert (found.low, found.high) == pytest.approx((0.451, 0.549), abs=0.006)
+
+
+def test_a_value_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="not finite"):
+        compare.bootstrap(np.array([1, np.nan]))
+    with pytest.raises(ValueError, match="shapes disagree"):
+        compare.paired(np.ones(2), np.ones(3))
 
 
 def test_nobody_to_average_over_is_refused():

@@ -112,6 +112,68 @@ def test_parts_add_up_to_the_relevance_before_it_is_cut(seed, n, diversity):
         assert (np.diff(ranked.relevance[ranked.order]) <= 1e-7).all()
 
 
+def test_without_a_strategy_diversity_says_nothing_and_a_limit_of_creators_still_does():
+    three = pool([EAST, EAST, NORTH], creators=[1, 1, 2], popularity=[1, 0.9, 0])
+    none = Rules(limit=3, diversity=0.9, strategy="none")
+    ranked = rank(person(), three, none)
+    assert ranked.order.tolist() == [0, 1, 2]
+    assert (ranked.report.strength, ranked.report.relevance_kept) == (0, 1)
+    capped = rank(person(), three, replace(none, max_per_creator=1))
+    assert capped.order.tolist() == [0, 2, 1]
+    assert capped.report.relevance_kept < 1
+
+
+def test_the_like_and_the_interest_nearest_to_each_item_are_named():
+    likes = [EAST, EAST, EAST, NORTH, NORTH]
+    ranked = rank(person(likes), pool([NORTH, EAST, 0 * EAST]), PLAIN)
+    assert ranked.best_like.tolist() == [3, 0, -1]
+    assert ranked.best_interest.tolist() == [1, 0, -1]
+    stranger = rank(person(likes=()), pool([NORTH]), PLAIN)
+    assert (stranger.best_like.tolist(), stranger.best_interest.tolist()) == ([-1], [-1])
+
+
+def test_where_all_are_equal_the_order_of_the_pool_stays():
+    same = pool([EAST] * 4, popularity=[0.5] * 4, votes=[2.0] * 4, voter=[0] * 4)
+    ranked = rank(person(), same, PLAIN)
+    assert ranked.order.tolist() == [0, 1, 2, 3]
+    assert len(set(ranked.relevance.tolist())) == 1
+
+
+def test_the_scale_of_votes_and_of_popularity_does_not_matter():
+    rng = np.random.default_rng(0)
+    votes, popularity = rng.random(20), rng.random(20) / 4
+    rows = rng.standard_normal((20, 3))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    once = rank(person(), pool(rows, votes=votes, popularity=popularity), PLAIN)
+    more = rank(person(), pool(rows, votes=votes * 8, popularity=popularity * 4), PLAIN)
+    assert once.relevance.tolist() == more.relevance.tolist()
+
+
+def test_without_one_of_votes_and_interests_the_other_speaks_for_both():
+    voted = rank(person(likes=(), history=10), pool([EAST, NORTH], votes=[1, 0.5]), PLAIN)
+    near = rank(person(history=10), pool([EAST, NORTH]), PLAIN)
+    known = 10 / 10.75
+    assert voted.parts[0, PARTS.index("votes")] == pytest.approx(known * 0.94)
+    assert near.parts[0, PARTS.index("interest")] == pytest.approx(known * 0.94)
+
+
+def test_what_is_hardly_like_a_disliked_item_is_left_alone():
+    who = person(dislikes=[EAST])
+    far, near = rank(who, pool([[0.3, 0, 0.954], EAST]), PLAIN).parts[:, PARTS.index("dislike")]
+    assert far == pytest.approx(0, abs=1e-6)
+    assert near == pytest.approx(-0.3 * 2 / 2.75)
+
+
+@pytest.mark.parametrize("field", ["popularity", "votes", "vectors"])
+@pytest.mark.parametrize("diversity", [0, 0.5])
+def test_a_number_that_is_not_finite_is_refused(field, diversity):
+    bad = {"vectors": [[np.nan, 0, 0], EAST]} if field == "vectors" else {"vectors": [EAST, EAST]}
+    if field != "vectors":
+        bad[field] = np.array([np.nan, 1.0])
+    with pytest.raises(ValueError, match="not finite"):
+        rank(person(), pool(**bad), replace(PLAIN, diversity=diversity))
+
+
 def test_an_unknown_strategy_and_arrays_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match="strategy"):
         rank(person(), pool([EAST]), replace(PLAIN, strategy="best"))
@@ -137,6 +199,28 @@ def test_a_reason_names_the_like_that_is_near():
 def test_no_reason_is_better_than_a_far_fetched_one():
     far = np.array([0.2, 0, np.sqrt(1 - 0.04)], np.float32)
     assert reasons(person(), pool([far])) == [None]
+
+
+def test_a_like_that_gave_no_vote_and_a_mere_trace_of_one_are_no_reason():
+    far = [0, 0, 1.0]
+    nothing, trace, strong = reasons(
+        person(), pool([far] * 3, votes=[0, 0.09, 1.0], voter=[0, 0, 0])
+    )
+    assert (nothing, trace) == (None, None)
+    assert strong.kind == "voted"
+
+
+def test_the_larger_of_ones_own_reasons_is_told_with_its_share():
+    what = pool([EAST, EAST], votes=[1.0, 0.15], voter=[0, 0])
+    first, second = reasons(person(), what)
+    assert (first.kind, second.kind) == ("voted", "similar")
+    assert first.strength == pytest.approx(0.74 / 0.94)
+    assert second.strength == pytest.approx(0.2 / (0.2 + 0.15 * 0.74))
+
+
+def test_ones_own_reason_comes_before_what_all_like():
+    [reason] = reasons(person(history=1), pool([EAST], popularity=[1.0], age_days=[0]))
+    assert reason.kind == "similar"
 
 
 def test_what_all_like_and_what_is_new_are_said_where_nothing_is_ones_own():
