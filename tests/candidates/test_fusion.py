@@ -29,6 +29,16 @@ def test_equal_scores_go_to_the_lower_id_whatever_the_order_of_lists():
     assert fused([1, 9, 9], [9], [5, 1]) == fused([5, 1], [9], [1, 9])
 
 
+def test_sums_that_float_differently_still_tie():
+    # Item 1 has ranks 1, 7, 2 and item 2 ranks 2, 1, 7: equal, but not in the last bit.
+    lists = ([1, 2], [2, 11, 12, 13, 14, 15, 1], [21, 1, 22, 23, 24, 25, 2])
+    assert fused(*lists)[:2] == [1, 2]
+
+
+def test_ranks_count_from_one():
+    assert fused([1, 2], [3, 2], constant=0) == [1, 2, 3]  # 1, 1/2 + 1/2, 1
+
+
 def test_weights_decide_between_lists():
     assert fused([1], [2], weights=[0.1, 1]) == [2, 1]
     assert fused([1], [2], weights=[1, 0]) == [1, 2]  # of no weight, and still found

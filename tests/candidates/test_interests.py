@@ -67,6 +67,11 @@ def test_opposite_likes_that_cancel_are_stood_for_by_the_first():
     assert found.vectors.tolist() == [UP.tolist()]
 
 
+def test_scatter_around_one_thing_is_no_more_than_one_interest():
+    rows = np.random.default_rng(0).standard_normal((60, 16)) * 0.15 + np.eye(16)[0]
+    assert len(learn_interests(unit(rows), np.ones(60)).weights) == 1
+
+
 def test_equal_likes_are_one_interest():
     assert learn_interests(np.tile(UP, (20, 1)), np.ones(20)).members.tolist() == [0] * 20
 

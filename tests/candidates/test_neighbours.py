@@ -81,6 +81,11 @@ def test_the_size_of_blocks_changes_nothing(monkeypatch):
     assert after[1].tolist() == before[1].tolist()
 
 
+def test_equally_near_items_come_in_the_order_of_their_numbers():
+    found = learn(np.ones((3, 5)))
+    assert found.ids[2, :4].tolist() == [0, 1, 3, 4]
+
+
 def test_above_its_limit_ease_gives_way_to_cosine():
     likes = some_likes(2)
     gram = likes.T @ likes

@@ -57,6 +57,13 @@ def test_a_short_glance_is_no_like_and_a_middling_rating_is_one():
     assert taste((1, "rating", 3.0)).likes.tolist() == [1]  # 0.25 + 0.3 x 0.08
 
 
+def test_what_is_hardly_disliked_is_neither_liked_nor_disliked():
+    lenient = [(item, "rating", 5.0) for item in range(10)]
+    found = taste((99, "rating", 2.5), *lenient)  # 0.4 - 0.3 x 1.84
+    assert 99 not in found.likes
+    assert 99 not in found.dislikes
+
+
 def test_ratings_are_read_against_the_mean_of_this_person():
     lenient = [(item, "rating", 5.0) for item in range(10)]
     assert 99 in taste((99, "rating", 3.0)).likes

@@ -43,6 +43,11 @@ def test_when_nothing_new_is_left_the_rest_follows_by_relevance():
     assert dpp(vectors, relevance, k=3, diversity=0.5).tolist() == [1, 5, 2]
 
 
+def test_a_twin_waits_until_nothing_new_is_left_however_relevant_it_is():
+    vectors = np.array([[1.0, 0], [1, 0], [0, 1]])
+    assert dpp(vectors, np.array([1, 0.9, 0.0]), k=3, diversity=0.1).tolist() == [0, 2, 1]
+
+
 def test_a_row_within_the_span_of_the_chosen_brings_nothing_new():
     # Row 2 lies between rows 0 and 1; row 3 is outside their plane, however irrelevant.
     vectors = np.array([[1.0, 0, 0], [0, 1, 0], [0.6, 0.8, 0], [0, 0, 1]])

@@ -47,6 +47,10 @@ def test_the_report_counts_what_is_shown():
     assert (found.strategy, found.strength) == ("mmr", 0.3)
 
 
+def test_items_without_a_creator_are_nobodys():
+    assert made([1, 2, 3], [0.9, 0.6, 0.3, 0.1]).largest_creator_share == 0.3333
+
+
 def test_the_order_of_relevance_keeps_all_of_it_and_another_order_less():
     assert made([0, 1], [0.9, 0.6, 0.3, 0.0]).relevance_kept == 1
     kept = made([2, 0], [0.9, 0.6, 0.3, 0.0]).relevance_kept

@@ -18,6 +18,10 @@ def test_the_last_fifth_of_each_person_is_held_out():
     assert np.flatnonzero(held).tolist() == [0, 1, 14]  # the third has too few to spare any
 
 
+def test_however_much_is_held_out_something_stays_known():
+    assert last_fraction(np.zeros(5, int), np.arange(5.0), 0.99).tolist() == [False] + [True] * 4
+
+
 def test_of_equal_moments_the_last_row_is_held_out():
     held = last_fraction(np.zeros(5, int), np.zeros(5), 0.2)
     assert held.tolist() == [False] * 4 + [True]
@@ -111,6 +115,13 @@ def test_a_paired_difference_is_judged_by_its_interval(shift, verdict):
     theirs = np.random.default_rng(0).random(100)
     noise = np.random.default_rng(1).normal(0, 0.1, 100)
     assert compare.paired(theirs + shift + noise - noise.mean(), theirs).verdict == verdict
+
+
+def test_a_difference_within_its_noise_is_a_tie():
+    ours = np.array([1.0, -1.0] * 20 + [0.1])
+    found = compare.paired(ours, np.zeros(41))
+    assert found.mean > 0
+    assert found.verdict == "TIE"
 
 
 def test_an_interval_of_zeros_and_ones_is_about_that_of_the_binomial():

@@ -157,6 +157,11 @@ def test_without_one_of_votes_and_interests_the_other_speaks_for_both():
     assert near.parts[0, PARTS.index("interest")] == pytest.approx(known * 0.94)
 
 
+def test_where_nothing_is_near_the_nearest_is_not_made_more_of():
+    parts = rank(person(history=10), pool([[0.1, 0, 0.995], NORTH]), PLAIN).parts
+    assert parts[0, 0] == pytest.approx(10 / 10.75 * 0.94 * 0.1 / 0.2)
+
+
 def test_what_is_hardly_like_a_disliked_item_is_left_alone():
     who = person(dislikes=[EAST])
     far, near = rank(who, pool([[0.3, 0, 0.954], EAST]), PLAIN).parts[:, PARTS.index("dislike")]
@@ -219,8 +224,16 @@ def test_the_larger_of_ones_own_reasons_is_told_with_its_share():
 
 
 def test_ones_own_reason_comes_before_what_all_like():
-    [reason] = reasons(person(history=1), pool([EAST], popularity=[1.0], age_days=[0]))
-    assert reason.kind == "similar"
+    what = pool([EAST, -NORTH], popularity=[1.0, 0], votes=[0, 1.0], voter=[-1, 0])
+    who = person(history=1)
+    ranked = rank(who, what, PLAIN)
+    interest, _, popularity, _, _ = ranked.parts[0]
+    assert interest < popularity
+    assert reason_codes(who, what, ranked, [0])[0].kind == "similar"
+
+
+def test_what_has_no_weight_is_no_reason():
+    assert reasons(person(history=0), pool([EAST])) == [None]
 
 
 def test_what_all_like_and_what_is_new_are_said_where_nothing_is_ones_own():
