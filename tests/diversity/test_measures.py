@@ -2,9 +2,12 @@
 
 import json
 from dataclasses import asdict
+from itertools import combinations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recommender.diversity.measures import category_distance, dcg, report, vector_distance
 
@@ -26,6 +29,20 @@ def test_a_list_of_one_or_none_has_no_pairs():
     for rows in (VECTORS[:1], VECTORS[:0]):
         assert vector_distance(rows) == 0
     assert category_distance(CATEGORIES[:1]) == 0
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 9))
+def test_distances_are_what_a_loop_over_pairs_gives(seed, n):
+    rng = np.random.default_rng(seed)
+    vectors = rng.standard_normal((n, 4))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    sets = rng.random((n, 5)) < 0.5
+    sets[:, 0] = True
+    pairs = list(combinations(range(n), 2))
+    far = np.mean([1 - vectors[a] @ vectors[b] for a, b in pairs])
+    unlike = np.mean([1 - (sets[a] & sets[b]).sum() / (sets[a] | sets[b]).sum() for a, b in pairs])
+    assert vector_distance(vectors) == pytest.approx(far)
+    assert category_distance(sets) == pytest.approx(unlike)
 
 
 def test_dcg_halves_the_third_place():
