@@ -72,7 +72,7 @@ def fill(n_items: int, *, n_people: int = 1000, likes: int = 30) -> EmbeddingSpa
         cursor.execute(
             "INSERT INTO catalog_user (uuid, source, external_id, kind, password, name, is_staff,"
             " is_superuser, is_active, consent_epoch) SELECT gen_random_uuid(), 'bench', n::text,"
-            " 'member', '', 'Person ' || n, false, false, true, 0 FROM generate_series(1, %s) n",
+            " 'imported', '', 'Person ' || n, false, false, true, 0 FROM generate_series(1, %s) n",
             [n_people],
         )
         cursor.execute("SELECT array_agg(id ORDER BY id) FROM catalog_item")
