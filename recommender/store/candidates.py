@@ -119,7 +119,8 @@ def find(
                 f"SELECT item_id, {number}, row_number() OVER (ORDER BY score DESC, item_id)"
                 " FROM (SELECT p.item_id, p.score FROM recommender_popularity p"
                 f" JOIN catalog_item i ON i.id = p.item_id WHERE {SHOWN} AND p.item_id {unseen}"
-                f" ORDER BY p.score DESC LIMIT {int(source.limit)}) popular"
+                " AND p.score > 0 ORDER BY p.score DESC, p.item_id"
+                f" LIMIT {int(source.limit)}) popular"
             )
         elif source.order == "new":
             branches.append(
