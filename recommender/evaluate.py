@@ -27,6 +27,7 @@ DAY = 86_400.0
 FEWEST_PEOPLE = 100
 GOOD = tuple(KINDS.index(kind) for kind in ("like", "save", "share", "purchase"))
 GOOD_RATING = 4.0
+HIDDEN = -1  # in the place of an item that may not be shown
 
 
 class TooFew(Exception):
@@ -81,7 +82,8 @@ def list_for(past: Past, history: np.ndarray, rules: Rules, *, pool_size: int) -
     free[[row for row in seen if row >= 0]] = False
     plan = asks(person, voted, (), pool_size=pool_size)
     lists = [_fetch(past, ask, person.interests.vectors, free) for ask in plan]
-    fused = reciprocal_rank(lists, weights=[ask.weight for ask in plan], limit=pool_size)
+    fused = reciprocal_rank(lists, weights=[ask.weight for ask in plan])
+    fused = fused[fused != HIDDEN][:pool_size]
     rows = np.array([past.of_item[int(item)] for item in fused], dtype=np.int64)
     pool = pool_of(
         voted,
@@ -99,9 +101,9 @@ def _fetch(past: Past, ask: Ask, interests: np.ndarray, free: np.ndarray) -> np.
     """Item ids of one list of candidates, best first: exact where the database approximates."""
     library = past.library
     if ask.ids is not None:
-        return np.array(
-            [item for item in ask.ids.tolist() if free[past.of_item[item]]], dtype=np.int64
-        )
+        rows = np.array([past.of_item.get(int(item), -1) for item in ask.ids], dtype=np.int64)
+        # The database too gives ranks first and leaves out what may not be shown then.
+        return np.where((rows >= 0) & free[rows], ask.ids, HIDDEN)
     if ask.interest is not None:
         score = library.vectors @ interests[ask.interest]
         score[~library.vectors.any(axis=1)] = -np.inf
@@ -192,8 +194,10 @@ def evaluate(
     """
     library, events = store.library(_space()), store.events()
     held = held_out(events, holdout=holdout, at=at)
-    past = look_back(library, _part(events, ~held))
+    past = look_back(library, store.events(until=at) if at else _part(events, ~held))
     targets = _targets(events, held, past)
+    if not targets:
+        raise TooFew("nobody liked an item afterwards that is still shown and was new to them")
     people = sorted(targets)[:most_people]
     rows_of = _rows_by_person(past.events)
     had = dict(zip(*np.unique(past.events.items, return_counts=True), strict=True))

@@ -6,9 +6,19 @@ from datetime import datetime
 import numpy as np
 from django.db import connection, transaction
 
+from catalog.models import Feedback
 from recommender.candidates.signals import KINDS
 from recommender.store.spaces import Space
 from recommender.store.sql import LIVE, MOMENT, SHOWN, from_binary
+
+# LIVE as of a moment, given twice: what replaced an opinion later had not replaced it then.
+_HELD = (
+    "retracted_at IS NULL AND occurred_at <= %s AND (superseded_at IS NULL OR NOT EXISTS ("
+    "SELECT 1 FROM catalog_feedback n WHERE n.user_id = f.user_id AND n.item_id = f.item_id"
+    " AND n.kind IN (" + ", ".join(f"'{kind}'" for kind in Feedback.OPINIONS) + ")"
+    " AND n.retracted_at IS NULL AND n.occurred_at <= %s"
+    " AND (n.occurred_at, n.id) > (f.occurred_at, f.id)))"
+)
 
 
 @dataclass(frozen=True)
@@ -26,13 +36,14 @@ class Events:
 def events(until: datetime | None = None, *, user_id: int | None = None) -> Events:
     """What counts of all feedback. Reads facts alone, nothing that was learned.
 
+    until  what counted at that moment: an opinion that was changed later was still held then. What
+           was taken back since does not count, whenever that was.
     27 bytes an event in memory: 10⁷ events take 270 MB, besides the cursor's 50,000 rows.
     """
     order = {kind: number for number, kind in enumerate(KINDS)}
     conditions, params = [LIVE], []
     if until is not None:
-        conditions.append("occurred_at <= %s")
-        params.append(until)
+        conditions, params = [_HELD], [until, until]
     if user_id is not None:
         conditions.append("user_id = %s")
         params.append(user_id)
@@ -50,7 +61,7 @@ def events(until: datetime | None = None, *, user_id: int | None = None) -> Even
             cursor.itersize = 50_000
             cursor.execute(
                 "SELECT user_id, item_id, kind, coalesce(value, 'nan'),"
-                " extract(epoch FROM occurred_at)::float8 FROM catalog_feedback"
+                " extract(epoch FROM occurred_at)::float8 FROM catalog_feedback f"
                 f" WHERE {' AND '.join(conditions)} ORDER BY occurred_at, id",
                 params,
             )

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
+from catalog import services
+from catalog.models import Feedback
 from recommender import evaluate, store
 from recommender.models import Candidates, Interest, Neighbours, Popularity
 from recommender.ranking.pipeline import Rules
 from recommender.recommend import recommend
-from tests.factories import embed_and_learn, import_feedback, make_item, make_person
+from tests.factories import embed_and_learn, give, import_feedback, make_item, make_person
 
 pytestmark = pytest.mark.django_db
 WORDS = ["kettle", "boots", "tent"]
@@ -30,9 +32,7 @@ def crowd():
 
 
 def past_of(moment: datetime) -> evaluate.Past:
-    events = store.events()
-    known = events.moments <= moment.timestamp()
-    return evaluate.look_back(store.library(evaluate._space()), evaluate._part(events, known))
+    return evaluate.look_back(store.library(evaluate._space()), store.events(until=moment))
 
 
 def lists(past: evaluate.Past, people) -> list[list[int]]:
@@ -52,14 +52,65 @@ def test_what_happens_afterwards_changes_no_list(crowd):
     assert lists(past_of(moment), people) == before
 
 
-def test_no_learned_table_is_read(crowd):
-    people, _ = crowd
+@pytest.fixture
+def replayed(monkeypatch):
+    """The lists that evaluate() makes, in the order in which it makes them."""
+    lists, make = [], evaluate.list_for
+
+    def keep(*args, **more):
+        lists.append(make(*args, **more).tolist())
+        return np.array(lists[-1], dtype=np.int64)
+
+    monkeypatch.setattr(evaluate, "list_for", keep)
+    return lists
+
+
+def test_a_whole_evaluation_at_a_moment_shows_the_same_whatever_comes_later(
+    crowd, replayed, monkeypatch
+):
+    people, items = crowd
+    monkeypatch.setattr(evaluate, "FEWEST_PEOPLE", 12)
+    moment = datetime.now(UTC) - timedelta(days=36)
+    evaluate.evaluate(at=moment, k=5)
+    before = replayed.copy()
+    replayed.clear()
+    assert len(before) == 12 * 5  # relevance order, and two strengths of each strategy
+    for person in people:
+        import_feedback(person, items[0], "share", days_ago=2)
+        import_feedback(person, items[17], "purchase", days_ago=1)
+    evaluate.evaluate(at=moment, k=5)
+    assert replayed == before
+
+
+def test_an_opinion_that_is_changed_later_was_still_held_before(crowd):
+    people, items = crowd
+    moment = datetime.now(UTC) - timedelta(days=30)
+    before = lists(past_of(moment), people)
+    liked = Feedback.objects.filter(user=people[0]).order_by("-occurred_at").first().item
+    give(people[0], liked, "dislike")  # the like of a month ago is superseded, not gone
+    assert lists(past_of(moment), people) == before
+    assert lists(past_of(datetime.now(UTC)), people) != before
+
+
+def test_an_item_that_was_removed_is_in_no_list_and_stops_nothing(crowd, replayed):
+    people, items = crowd
+    services.remove_items([items[n].pk for n in range(6)])
+    evaluate.evaluate(k=5)
+    assert not {items[n].pk for n in range(6)} & {item for row in replayed for item in row}
+
+
+def test_no_learned_table_is_read(crowd, replayed):
     before = evaluate.evaluate(k=5)
+    lists_before = replayed.copy()
+    replayed.clear()
     for model in (Neighbours, Popularity, Interest, Candidates):
         model.objects.all().delete()
     after = evaluate.evaluate(k=5)
+    assert replayed == lists_before
     for one, two in zip(before, after, strict=True):
-        assert one.people["ndcg"].tolist() == two.people["ndcg"].tolist()
+        assert {name: values.tolist() for name, values in one.people.items()} == {
+            name: values.tolist() for name, values in two.people.items()
+        }
 
 
 @pytest.mark.parametrize("strategy", ["mmr", "dpp"])
@@ -72,6 +123,23 @@ def test_a_request_and_a_replay_make_the_same_list(crowd, diversity, strategy):
         live = recommend(person.pk, limit=10, diversity=diversity, strategy=strategy)
         rules = Rules(10, diversity, strategy, max_per_creator=3)
         replayed = evaluate.list_for(past, rows[person.pk], rules, pool_size=200)
+        assert [row.facts.id for row in live.results] == replayed.tolist()
+
+
+@pytest.mark.parametrize("size", [2, 3, 12])
+def test_a_pool_that_is_full_holds_the_same_items_in_both(crowd, size, settings, monkeypatch):
+    people, items = crowd
+    monkeypatch.setattr("recommender.recommend.POOL_FACTOR", 1)
+    settings.POOL_SIZE = size
+    import_feedback(people[11], items[0], "view", days_ago=0)  # so that both have one clock
+    import_feedback(people[10], items[1], "hide", days_ago=3)
+    embed_and_learn()
+    past = past_of(datetime.now(UTC))
+    rows = evaluate._rows_by_person(past.events)
+    for person in people:
+        live = recommend(person.pk, limit=size, diversity=0.5, strategy="mmr")
+        rules = Rules(size, 0.5, "mmr", max_per_creator=3)
+        replayed = evaluate.list_for(past, rows[person.pk], rules, pool_size=size)
         assert [row.facts.id for row in live.results] == replayed.tolist()
 
 
@@ -88,6 +156,13 @@ def test_a_moment_with_few_people_is_refused_with_their_number(crowd):
         evaluate.evaluate(at=datetime.now(UTC) - timedelta(days=36))
     with pytest.raises(CommandError, match="only 12 people"):
         call_command("evaluate", at=(datetime.now(UTC) - timedelta(days=36)).isoformat())
+
+
+def test_where_nothing_that_was_liked_is_shown_any_more_evaluation_says_so(crowd):
+    _, items = crowd
+    services.remove_items([item.pk for item in items])
+    with pytest.raises(CommandError, match="still shown"):
+        call_command("evaluate")
 
 
 def test_without_any_history_evaluation_says_so(db):
