@@ -78,6 +78,8 @@ def test_a_whole_evaluation_at_a_moment_shows_the_same_whatever_comes_later(
     for person in people:
         import_feedback(person, items[0], "share", days_ago=2)
         import_feedback(person, items[17], "purchase", days_ago=1)
+        early = Feedback.objects.filter(user=person).order_by("occurred_at").first().item
+        give(person, early, "dislike")  # changes an opinion that is older than the moment
     evaluate.evaluate(at=moment, k=5)
     assert replayed == before
 

@@ -223,6 +223,11 @@ def test_the_larger_of_ones_own_reasons_is_told_with_its_share():
     assert second.strength == pytest.approx(0.2 / (0.2 + 0.15 * 0.74))
 
 
+def test_what_speaks_against_an_item_makes_no_reason_for_it_larger():
+    [reason] = reasons(person(dislikes=[EAST]), pool([EAST]))
+    assert (reason.kind, reason.strength) == ("similar", 1)
+
+
 def test_ones_own_reason_comes_before_what_all_like():
     what = pool([EAST, -NORTH], popularity=[1.0, 0], votes=[0, 1.0], voter=[-1, 0])
     who = person(history=1)
