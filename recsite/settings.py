@@ -110,7 +110,7 @@ def database(url: str) -> dict:
         "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": env_bool("TRANSACTION_POOLING", False),
         "OPTIONS": {
-            "connect_timeout": 3,
+            "connect_timeout": env_int("DATABASE_CONNECT_TIMEOUT", 3, low=1, high=60),
             # A request that waits longer than this has failed; workers raise it for bulk work.
             "options": f"-c statement_timeout={env_int('STATEMENT_TIMEOUT_MS', 5000)}"
             " -c lock_timeout=2000 -c idle_in_transaction_session_timeout=30000",
