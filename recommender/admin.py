@@ -1,4 +1,4 @@
-"""The operator's view of what was derived, served and is waiting. Only parked jobs are touched."""
+"""The operator's view of what was derived, served and is waiting, and what an operator sets."""
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
@@ -8,9 +8,9 @@ from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from catalog.admin import ReadOnly
-from recommender import jobs, store
-from recommender.models import EmbeddingSpace, Job, Served
+from catalog.admin import Big, ReadOnly
+from recommender import jobs, learn, store
+from recommender.models import EmbeddingSpace, Job, KindWeight, Served
 
 
 @admin.register(EmbeddingSpace)
@@ -138,3 +138,69 @@ class ServedAdmin(ReadOnly):
             )
         ]
         return format_html_join("", "<div>{}. {} ({})</div>", rows)
+
+
+@admin.register(KindWeight)
+class KindWeightAdmin(Big):
+    """What each kind of feedback weighs. A change counts from the next request."""
+
+    list_display = ["name", "meaning", "default", "current"]
+    fields = ["name", "meaning", "default", "weight"]
+    readonly_fields = ["name", "meaning", "default"]
+    ordering = ["kind"]
+    actions = ["reset"]
+
+    MEANINGS = {
+        "view": gettext_lazy("Opened an item."),
+        "like": gettext_lazy("Said that they like it."),
+        "dislike": gettext_lazy("Said that they do not like it."),
+        "rating": gettext_lazy(
+            "Gave stars. What they say, from -1 to 1, is read against the person's other ratings"
+            " and multiplied by the weight."
+        ),
+        "save": gettext_lazy("Kept it for later."),
+        "share": gettext_lazy("Sent it to somebody."),
+        "purchase": gettext_lazy("Bought it."),
+        "comment": gettext_lazy(
+            "Wrote about it. Whether the words are kind or not, from -1 to 1, is multiplied by the"
+            " weight; words that take no side count a little."
+        ),
+        "dwell": gettext_lazy("Stayed with it for a minute; less counts in proportion."),
+        "hide": gettext_lazy("Asked not to see it again."),
+    }
+
+    @admin.display(description=gettext_lazy("kind of feedback"), ordering="kind")
+    def name(self, obj: KindWeight) -> str:
+        return str(obj)
+
+    @admin.display(description=gettext_lazy("what the person did"))
+    def meaning(self, obj: KindWeight) -> str:
+        return self.MEANINGS[obj.kind]
+
+    @admin.display(description=gettext_lazy("default"))
+    def default(self, obj: KindWeight) -> str:
+        return f"{obj.default:g}"
+
+    @admin.display(description=gettext_lazy("in force"))
+    def current(self, obj: KindWeight) -> str:
+        return f"{obj.default if obj.weight is None else obj.weight:g}"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # there is one of each kind
+
+    def has_delete_permission(self, request: HttpRequest, obj: KindWeight | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: KindWeight, form, change: bool) -> None:
+        learn.weigh_kinds({obj.kind: obj.weight})
+
+    @admin.action(description=gettext_lazy("Back to the default"), permissions=["change"])
+    def reset(self, request: HttpRequest, queryset: QuerySet) -> None:
+        changed = list(queryset.exclude(weight=None))
+        learn.weigh_kinds(dict.fromkeys([row.kind for row in changed]))
+        for row in changed:
+            self.log_change(request, row, _("Back to the default"))
+        text = ngettext(
+            "%d weight is the default again.", "%d weights are the default again.", len(changed)
+        )
+        self.message_user(request, text % len(changed), messages.SUCCESS)

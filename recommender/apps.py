@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -10,3 +11,10 @@ class RecommenderConfig(AppConfig):
         from recommender import receivers
 
         receivers.connect()
+        post_migrate.connect(list_kinds, sender=self, dispatch_uid="recommender.list_kinds")
+
+
+def list_kinds(**_: object) -> None:
+    from recommender import store
+
+    store.list_kinds()

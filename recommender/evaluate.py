@@ -14,7 +14,7 @@ import numpy as np
 from recommender import store
 from recommender.candidates.crowd import item_neighbours, item_popularity
 from recommender.candidates.fusion import reciprocal_rank
-from recommender.candidates.signals import KINDS
+from recommender.candidates.signals import KINDS, WEIGHTS
 from recommender.candidates.taste import read_taste
 from recommender.diversity.measures import category_distance, vector_distance
 from recommender.evaluation import compare, metrics
@@ -45,31 +45,36 @@ class Past:
     neighbour_weights: np.ndarray  # (n, k)
     popularity: np.ndarray  # (n,)
     now: float
+    weights: np.ndarray  # (kinds,) what each kind of feedback weighs
 
 
-def look_back(library: Library, events: Events) -> Past:
-    """Learn from events, for the items of the library, what a live system would have stored."""
+def look_back(library: Library, events: Events, weights: np.ndarray = WEIGHTS) -> Past:
+    """Learn from events, for the items of the library, what a live system would have stored.
+
+    weights  (kinds,) what each kind of feedback weighs
+    """
     rows = {int(item): row for row, item in enumerate(library.ids)}
     ids = np.full((len(rows), NEIGHBOURS), -1, dtype=np.int64)
-    weights = np.zeros((len(rows), NEIGHBOURS), dtype=np.float32)
+    strengths = np.zeros((len(rows), NEIGHBOURS), dtype=np.float32)
     popularity = np.zeros(len(rows), dtype=np.float32)
     if len(events.people):
-        learned, found = item_neighbours(events)
+        learned, found = item_neighbours(events, weights)
         known = np.array([rows.get(int(item), -1) for item in learned])
         ids[known[known >= 0]] = found.ids[known >= 0]
-        weights[known[known >= 0]] = found.weights[known >= 0]
-        learned, scores = item_popularity(events)
+        strengths[known[known >= 0]] = found.weights[known >= 0]
+        learned, scores = item_popularity(events, weights)
         known = np.array([rows.get(int(item), -1) for item in learned])
         popularity[known[known >= 0]] = scores[known >= 0]
     now = float(events.moments.max(initial=0.0))
-    return Past(library, events, rows, ids, weights, popularity, now)
+    return Past(library, events, rows, ids, strengths, popularity, now, weights)
 
 
 def list_for(past: Past, history: np.ndarray, rules: Rules, *, pool_size: int) -> np.ndarray:
     """Item ids for the person of these rows of events (oldest first), as a request would."""
     events, library = past.events, past.library
     newest = history[::-1][: store.HISTORY]
-    taste = read_taste(events.items[newest], events.kinds[newest], events.values[newest])
+    kinds, values = events.kinds[newest], events.values[newest]
+    taste = read_taste(events.items[newest], kinds, values, past.weights)
     touched = [past.of_item.get(int(i), -1) for i in np.concatenate([taste.likes, taste.dislikes])]
     touched = np.array(touched, dtype=np.int64)
     gone = touched < 0
@@ -194,7 +199,8 @@ def evaluate(
     """
     library, events = store.library(_space()), store.events()
     held = held_out(events, holdout=holdout, at=at)
-    past = look_back(library, store.events(until=at) if at else _part(events, ~held))
+    known = store.events(until=at) if at else _part(events, ~held)
+    past = look_back(library, known, store.weights_of_kinds())
     targets = _targets(events, held, past)
     if not targets:
         raise TooFew("nobody liked an item afterwards that is still shown and was new to them")

@@ -5,11 +5,12 @@ what a page shows of a person's interests.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from django.db import transaction
 
-from recommender import store
+from recommender import jobs, store
 from recommender.candidates.crowd import item_neighbours, item_popularity
 from recommender.candidates.interests import learn_interests
 from recommender.candidates.neighbours import votes
@@ -23,7 +24,8 @@ CANDIDATES = 200
 def refresh_person(user_id: int) -> None:
     """Learn interests with words for them, and candidates from the deep history."""
     side = store.person_side(user_id, history=DEEP_HISTORY)
-    taste = read_taste(side.history.item_ids, side.history.kinds, side.history.values)
+    history = side.history
+    taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
     known = store.touched(side.space, taste.likes, voters=DEEP_HISTORY)
     if side.space:
         has_vector = known.vectors.any(axis=1)
@@ -71,12 +73,23 @@ def refresh_popularity() -> None:
     """How much people like each item of late; each person counts once an item."""
     events = store.events()
     if len(events.people):
-        store.replace_popularity(*item_popularity(events))
+        store.replace_popularity(*item_popularity(events, store.weights_of_kinds()))
 
 
 def refresh_neighbours() -> None:
     """Which items the same people like: a top-100 an item, so that a new like counts at once."""
     events = store.events()
     if len(events.people):
-        item_ids, found = item_neighbours(events)
+        item_ids, found = item_neighbours(events, store.weights_of_kinds())
         store.replace_neighbours(item_ids, found.ids, found.weights)
+
+
+def weigh_kinds(weights: Mapping[str, float | None]) -> None:
+    """Change what kinds of feedback weigh, None for the default.
+
+    The next request reads it; what is learned of everybody is asked for in the same transaction.
+    """
+    with transaction.atomic():
+        if store.put_kind_weights(weights):
+            jobs.request("popularity", [0])
+            jobs.request("neighbours", [0])

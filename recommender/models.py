@@ -6,6 +6,7 @@ Everything here except Served can be thrown away and made again from the facts.
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.functions import Now
@@ -13,8 +14,9 @@ from django.db.models.lookups import GreaterThan, LessThan
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import HalfVectorField
 
-from catalog.models import Item, User
+from catalog.models import Feedback, Item, User
 from catalog.uuid7 import uuid7
+from recommender.candidates.signals import DEFAULT_WEIGHTS, HEAVIEST
 
 NORM = Func(F("embedding"), function="l2_norm", output_field=models.FloatField())
 
@@ -206,3 +208,34 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key}"
+
+
+class KindWeight(models.Model):
+    """What an operator lets one kind of feedback weigh; empty where the default holds."""
+
+    kind = models.CharField(_("kind"), primary_key=True, max_length=10, editable=False)
+    weight = models.FloatField(
+        _("weight"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(-HEAVIEST), MaxValueValidator(HEAVIEST)],
+        help_text=_("from -2 to 2; below 0 it counts against an item; empty is the default"),
+    )
+
+    class Meta:
+        verbose_name = _("weight of a kind of feedback")
+        verbose_name_plural = _("weights of kinds of feedback")
+        constraints = [
+            # Refuses NaN too, which Postgres holds to be larger than any number.
+            models.CheckConstraint(
+                condition=Q(weight=None) | Q(weight__range=(-HEAVIEST, HEAVIEST)),
+                name="kindweight_from_minus_2_to_2",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(Feedback.Kind(self.kind).label)
+
+    @property
+    def default(self) -> float:
+        return DEFAULT_WEIGHTS[self.kind]

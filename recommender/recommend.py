@@ -68,7 +68,8 @@ def recommend(
     """
     with transaction.atomic():
         side = store.person_side(user_id)
-        taste = read_taste(side.history.item_ids, side.history.kinds, side.history.values)
+        history = side.history
+        taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
         # Likes first: the first ones vote.
         known = store.touched(side.space, np.concatenate([taste.likes, taste.dislikes]))
         person, voted = person_of(

@@ -9,7 +9,7 @@ import numpy as np
 
 from recommender.candidates.neighbours import Neighbours, learn_neighbours
 from recommender.candidates.popularity import popularity
-from recommender.candidates.signals import KINDS, rating_mean, signal
+from recommender.candidates.signals import KINDS, WEIGHTS, rating_mean, signal
 
 DAY = 86_400.0
 
@@ -25,8 +25,11 @@ class Events(Protocol):
     moments: np.ndarray
 
 
-def signals(events: Events) -> np.ndarray:
-    """(n,) what each event says; ratings are read against the mean of the person who gave them."""
+def signals(events: Events, weights: np.ndarray = WEIGHTS) -> np.ndarray:
+    """(n,) what each event says; ratings are read against the mean of the person who gave them.
+
+    weights  (len(KINDS),) of each kind, here and below
+    """
     says = np.zeros(len(events.people), dtype=np.float32)
     order = np.argsort(events.people, kind="stable")
     bounds = np.flatnonzero(np.diff(events.people[order], prepend=-1, append=-1))
@@ -35,27 +38,34 @@ def signals(events: Events) -> np.ndarray:
         rows = order[start:end]
         ratings = events.values[rows[is_rating[rows]]]
         mean = rating_mean(ratings[~np.isnan(ratings)])
-        says[rows] = signal(events.kinds[rows], events.values[rows], rating_mean=mean)
+        says[rows] = signal(
+            events.kinds[rows], events.values[rows], rating_mean=mean, weights=weights
+        )
     return says
 
 
-def item_popularity(events: Events) -> tuple[np.ndarray, np.ndarray]:
+def item_popularity(events: Events, weights: np.ndarray = WEIGHTS) -> tuple[np.ndarray, np.ndarray]:
     """Item ids ascending, and how much people like each, at the moment of the newest event."""
     item_ids, items = np.unique(events.items, return_inverse=True)
     _, people = np.unique(events.people, return_inverse=True)
     age_days = (events.moments.max(initial=0.0) - events.moments) / DAY
-    scores = popularity(items, people, signals(events), age_days, n_items=len(item_ids))
+    scores = popularity(items, people, signals(events, weights), age_days, n_items=len(item_ids))
     return item_ids, scores
 
 
-def item_neighbours(events: Events) -> tuple[np.ndarray, Neighbours]:
-    """Item ids ascending, and the neighbours of each, as item ids, by what people liked."""
+def item_neighbours(events: Events, weights: np.ndarray = WEIGHTS) -> tuple[np.ndarray, Neighbours]:
+    """Item ids ascending, and the neighbours of each, as item ids, by what people liked.
+
+    What a person said against an item takes from what they said for it.
+    """
     item_ids, items = np.unique(events.items, return_inverse=True)
-    says = signals(events)
+    person_ids, people = np.unique(events.people, return_inverse=True)
+    says = signals(events, weights)
+    _, pair = np.unique(people * len(item_ids) + items, return_inverse=True)
+    says = np.minimum(says, np.bincount(pair, weights=says)[pair])
     liked = says > 0
-    person_ids, people = np.unique(events.people[liked], return_inverse=True)
     found = learn_neighbours(
-        people, items[liked], says[liked], n_people=len(person_ids), n_items=len(item_ids)
+        people[liked], items[liked], says[liked], n_people=len(person_ids), n_items=len(item_ids)
     )
     ids = np.where(found.ids >= 0, item_ids[found.ids], -1)
     return item_ids, Neighbours(ids, found.weights)

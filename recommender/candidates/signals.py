@@ -1,8 +1,11 @@
 """What a piece of feedback says of an item, as one number, and how it fades.
 
 A like says 1. Opinions weigh more than acts, acts more than glances; a rating is read against the
-scale of 0.5 to 5 and against the mean of the person who gave it.
+scale of 0.5 to 5 and against the mean of the person who gave it, a comment by its sign. What each
+kind weighs is an operator's to change.
 """
+
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -18,36 +21,66 @@ KINDS = (
     "dwell",
     "hide",
 )
-SAYS = {
+DEFAULT_WEIGHTS = {
     "view": 0.15,
     "like": 1.0,
     "dislike": -1.0,
+    "rating": 1.0,  # times what the stars say
     "save": 0.8,
     "share": 0.8,
     "purchase": 1.2,
-    "comment": 0.1,
+    "comment": 0.8,  # times its sign
     "dwell": 0.3,  # after DWELL_SECONDS or more, in proportion before
     "hide": -1.0,
 }
+HEAVIEST = 2.0
 DWELL_SECONDS = 60.0
+CARED = 0.125  # the sign of a comment that takes no side: who writes one cares for the item
 LOWEST_RATING, HIGHEST_RATING = 0.5, 5.0
 GOOD_RATING, BAD_RATING = 4.0, 2.0  # from here on the sign does not depend on the person
 USUAL_RATING = 3.5
 USUAL_RATINGS = 5.0  # how many ratings the usual one counts for in a person's mean
 
 _RATING, _DWELL = KINDS.index("rating"), KINDS.index("dwell")
-_SAYS = np.array([SAYS.get(kind, 0.0) for kind in KINDS])
+_COMMENT = KINDS.index("comment")
 
 
-def signal(kinds: np.ndarray, values: np.ndarray, *, rating_mean: float) -> np.ndarray:
+def kind_weights(changed: Mapping[str, float] | None = None) -> np.ndarray:
+    """(len(KINDS),) float64, what each kind weighs: the defaults, but for what was changed.
+
+    A kind that is not known here is passed over. Raises ValueError for a weight outside -2 to 2.
+
+    >>> kind_weights({"view": 0})[:2].tolist()
+    [0.0, 1.0]
+    """
+    of_kind = DEFAULT_WEIGHTS | dict(changed or {})
+    weights = np.array([of_kind[kind] for kind in KINDS], dtype=np.float64)
+    if not (np.abs(weights) <= HEAVIEST).all():  # nan is no weight
+        raise ValueError(f"a weight must be from -{HEAVIEST:g} to {HEAVIEST:g}: {changed}")
+    return weights
+
+
+WEIGHTS = kind_weights()
+
+
+def signal(
+    kinds: np.ndarray,
+    values: np.ndarray,
+    *,
+    rating_mean: float,
+    weights: np.ndarray = WEIGHTS,
+) -> np.ndarray:
     """What each piece of feedback says: 1 for a like, below 0 for what was not liked.
 
     kinds        (n,) integers, indices into KINDS
-    values       (n,) the stars of a rating, the seconds of a dwell; nan where there is none
+    values       (n,) the stars of a rating, the seconds of a dwell, the sign of a comment (-1 to 1,
+                 beyond that as at the ends); nan where there is none
     rating_mean  of the person who gave the ratings, see rating_mean()
-    Returns      (n,) float32 from -1 to 1.2. A rating of 4 or more says 0.8 to 1, one of 2 or less
-                 -0.6 to -1; one between says 0.4 at the person's mean and 0.3 less for each star
-                 below it. A dwell of unknown length says nothing.
+    weights      (len(KINDS),) of each kind, see kind_weights()
+    Returns      (n,) float32 from -2 to 2, the weight of the kind. A rating of 4 or more says 0.8
+                 to 1 of it, one of 2 or less -0.6 to -1; one between says 0.4 at the person's mean
+                 and 0.3 less for each star below it. A comment says its sign of it, and CARED where
+                 it has none. A dwell of unknown length says nothing.
     Raises       ValueError for a kind outside KINDS, a rating outside 0.5 to 5 or without a value,
                  a dwell below 0 or without end, a mean that is no rating
 
@@ -58,6 +91,8 @@ def signal(kinds: np.ndarray, values: np.ndarray, *, rating_mean: float) -> np.n
     kinds, values = np.asarray(kinds), np.asarray(values, dtype=np.float64)
     if kinds.shape != values.shape or kinds.ndim != 1:
         raise ValueError(f"shapes disagree: kinds {kinds.shape}, values {values.shape}")
+    if np.shape(weights) != (len(KINDS),):
+        raise ValueError(f"{len(KINDS)} kinds have {np.shape(weights)} weights")
     if not LOWEST_RATING <= rating_mean <= HIGHEST_RATING:
         raise ValueError(f"rating_mean must be in [0.5, 5], got {rating_mean}")
     if kinds.size == 0:
@@ -65,16 +100,20 @@ def signal(kinds: np.ndarray, values: np.ndarray, *, rating_mean: float) -> np.n
     if kinds.min() < 0 or kinds.max() >= len(KINDS):
         raise ValueError("a kind is no index into KINDS")
 
-    says = _SAYS[kinds]
+    says = np.asarray(weights, dtype=np.float64)[kinds]
     rated = kinds == _RATING
     if rated.any():
-        says[rated] = _of_ratings(values[rated], rating_mean)
+        says[rated] *= _of_ratings(values[rated], rating_mean)
     dwelt = kinds == _DWELL
     if dwelt.any():
         seconds = np.where(np.isnan(values[dwelt]), 0.0, values[dwelt])
         if not ((seconds >= 0) & (seconds < np.inf)).all():
             raise ValueError("a dwell must be a finite number of seconds, not below 0")
         says[dwelt] *= np.minimum(seconds / DWELL_SECONDS, 1.0)
+    written = kinds == _COMMENT
+    if written.any():
+        signs = np.where(np.isnan(values[written]), 0.0, np.clip(values[written], -1.0, 1.0))
+        says[written] *= signs + CARED * (1 - np.abs(signs))
     return says.astype(np.float32)
 
 

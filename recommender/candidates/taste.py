@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recommender.candidates.signals import KINDS, rating_mean, signal
+from recommender.candidates.signals import KINDS, WEIGHTS, rating_mean, signal
 
 # A like counts half after so many newer ones: order within a history says more than its dates.
 HALF_LIFE_ITEMS = 8.0
@@ -26,20 +26,24 @@ class Taste:
 
 
 def read_taste(
-    item_ids: np.ndarray, kinds: Sequence[str] | np.ndarray, values: np.ndarray
+    item_ids: np.ndarray,
+    kinds: Sequence[str] | np.ndarray,
+    values: np.ndarray,
+    weights: np.ndarray = WEIGHTS,
 ) -> Taste:
     """Taste from feedback of one person, newest first.
 
     item_ids  (n,) int64, may repeat: what was said of one item is added up
     kinds     (n,) names, or indices into KINDS
     values    (n,) float64, nan where there is none
+    weights   (len(KINDS),) of each kind
     """
     if len(item_ids) == 0:
         none = np.zeros(0, dtype=np.int64)
         return Taste(none, np.zeros(0, dtype=np.float32), none)
     numbers = np.array([_NUMBER[k] if isinstance(k, str) else k for k in kinds], dtype=np.int8)
     ratings = values[(numbers == _NUMBER["rating"]) & ~np.isnan(values)]
-    says = signal(numbers, values, rating_mean=rating_mean(ratings))
+    says = signal(numbers, values, rating_mean=rating_mean(ratings), weights=weights)
     ids, first, where = np.unique(item_ids, return_index=True, return_inverse=True)
     total = np.bincount(where, weights=says, minlength=len(ids))
     newest_first = np.argsort(first, kind="stable")

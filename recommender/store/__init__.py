@@ -67,6 +67,11 @@ from recommender.store.sql import (
     as_text,
     from_binary,
 )
+from recommender.store.weights import (
+    list_kinds,
+    put_kind_weights,
+    weights_of_kinds,
+)
 
 __all__ = [
     "as_text",
@@ -118,5 +123,8 @@ __all__ = [
     "library",
     "replace_neighbours",
     "replace_popularity",
+    "list_kinds",
+    "put_kind_weights",
+    "weights_of_kinds",
     "broken_invariants",
 ]

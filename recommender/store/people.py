@@ -12,9 +12,11 @@ import numpy as np
 from django.db import connection, transaction
 
 from catalog.uuid7 import uuid7
+from recommender.candidates.signals import kind_weights
 from recommender.models import Interest, Preference
 from recommender.store.spaces import Space
 from recommender.store.sql import LIVE, SCAN_TUPLES
+from recommender.store.weights import CHANGED_WEIGHTS
 
 HISTORY = 100  # newest feedback a request learns from
 EF_SEARCH = 120  # of the lists of one request, each of which is shorter
@@ -40,6 +42,7 @@ class PersonSide:
     candidates: list[int]
     diversity: float | None
     last_shown: list[int]
+    weights: np.ndarray  # (kinds,) what each kind of feedback weighs
 
 
 # Members are asked; people who came with an import were asked by those who imported them.
@@ -66,7 +69,8 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             " (SELECT item_ids FROM recommender_candidates WHERE user_id = %s),"
             " (SELECT diversity FROM recommender_preference WHERE user_id = %s),"
             " (SELECT item_ids FROM recommender_served WHERE user_id = %s"
-            "   ORDER BY served_at DESC LIMIT 1)"
+            "   ORDER BY served_at DESC LIMIT 1),"
+            f" ({CHANGED_WEIGHTS})"
             " FROM (SELECT array_agg(item_id), array_agg(kind), array_agg(value),"
             "   array_agg(extract(epoch FROM occurred_at)::float8) FROM (SELECT * FROM"
             f"   catalog_feedback WHERE user_id = %s AND {LIVE}"
@@ -74,9 +78,20 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             " AS h (items, kinds, opinions, moments)",
             [user_id] * 6 + [history],
         )
-        (*_, space, items, kinds, values, moments, agrees, seen, candidates, diversity, shown) = (
-            cursor.fetchone()
-        )
+        (
+            *_,
+            space,
+            items,
+            kinds,
+            values,
+            moments,
+            agrees,
+            seen,
+            candidates,
+            diversity,
+            shown,
+            changed,
+        ) = cursor.fetchone()
     if not agrees:  # what was said is kept and not shown again, and nothing is concluded from it
         items = kinds = values = moments = candidates = None
     return PersonSide(
@@ -91,6 +106,7 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
         candidates=candidates or [],
         diversity=diversity,
         last_shown=shown or [],
+        weights=kind_weights(json.loads(changed)),
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recommender.candidates.crowd import DAY, item_neighbours, item_popularity, signals
-from recommender.candidates.signals import KINDS
+from recommender.candidates.signals import KINDS, kind_weights
 
 NAN = float("nan")
 
@@ -80,6 +80,25 @@ def test_what_was_disliked_makes_nobody_neighbours():
     ids, found = item_neighbours(said)
     assert ids.tolist() == [30, 70]
     assert (found.ids == -1).all()
+
+
+def test_what_was_said_against_an_item_takes_from_what_was_said_for_it():
+    both = [(person, item, "like", NAN, 0) for person in (1, 2) for item in (30, 70)]
+    against = [(person, 30, "comment", -1.0, 1) for person in (1, 2)]
+    ids, found = item_neighbours(events(*both, *against))
+    assert found.ids[:, 0].tolist() == [70, 30]  # a like of 0.2 is still one
+    gone = [(person, 30, "comment", -1.0, 2) for person in (1, 2)]
+    ids, found = item_neighbours(events(*both, *against, *gone))
+    assert (found.ids == -1).all()
+
+
+def test_the_weights_decide_what_counts():
+    said = events((1, 70, "view", NAN, 0), (1, 30, "view", NAN, 0), (2, 50, "like", NAN, 0))
+    nothing = kind_weights({"view": 0})
+    assert item_popularity(said)[1].tolist()[2] > 0
+    assert item_popularity(said, nothing)[1].tolist() == [0, 1, 0]
+    assert item_neighbours(said)[1].ids[0, 0] == 70
+    assert (item_neighbours(said, nothing)[1].ids == -1).all()
 
 
 def test_no_events_say_nothing_of_no_items():

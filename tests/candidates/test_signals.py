@@ -5,16 +5,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.candidates.signals import KINDS, SAYS, decay, rating_mean, signal
+from recommender.candidates.signals import (
+    CARED,
+    DEFAULT_WEIGHTS,
+    KINDS,
+    WEIGHTS,
+    decay,
+    kind_weights,
+    rating_mean,
+    signal,
+)
 
 NAN = float("nan")
 
 
-def says(kind: str, value: float = NAN, mean: float = 3.5) -> float:
-    return float(signal(np.array([KINDS.index(kind)]), np.array([value]), rating_mean=mean)[0])
+OF_A_VALUE = {"rating", "comment", "dwell"}
 
 
-@pytest.mark.parametrize(("kind", "number"), [(k, n) for k, n in SAYS.items() if k != "dwell"])
+def says(kind: str, value: float = NAN, mean: float = 3.5, **changed: float) -> float:
+    kinds, weights = np.array([KINDS.index(kind)]), kind_weights(changed)
+    return float(signal(kinds, np.array([value]), rating_mean=mean, weights=weights)[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"), [(k, n) for k, n in DEFAULT_WEIGHTS.items() if k not in OF_A_VALUE]
+)
 def test_a_kind_without_a_value_says_the_same_of_every_item(kind, number):
     assert says(kind) == pytest.approx(number)
 
@@ -57,6 +72,54 @@ def test_more_stars_never_say_less(one, other, mean):
 )
 def test_a_dwell_counts_in_proportion_up_to_a_minute(seconds, number):
     assert says("dwell", seconds) == pytest.approx(number)
+
+
+@pytest.mark.parametrize(
+    ("sign", "number"),
+    [(1, 0.8), (-1, -0.8), (0.5, 0.45), (-0.5, -0.35), (0, 0.1), (NAN, 0.1), (7, 0.8)],
+)
+def test_a_comment_says_its_sign_and_a_little_where_it_takes_no_side(sign, number):
+    assert CARED == 0.125
+    assert says("comment", sign) == pytest.approx(number)  # 0.8 x (sign + 0.125 x (1 - |sign|))
+
+
+@given(st.floats(-1, 1), st.floats(-1, 1))
+def test_a_kinder_comment_never_says_less(one, other):
+    low, high = sorted((one, other))
+    assert says("comment", low) <= says("comment", high)
+
+
+def test_each_kind_has_a_weight_that_can_be_changed():
+    assert set(DEFAULT_WEIGHTS) == set(KINDS)
+    assert WEIGHTS.tolist() == [DEFAULT_WEIGHTS[kind] for kind in KINDS]
+    assert says("view", view=-2) == -2
+    assert says("hide", hide=0) == 0
+    assert says("rating", 5, rating=0.5) == pytest.approx(0.5)
+    assert says("rating", 2, rating=0.5) == pytest.approx(-0.3)
+    assert says("comment", -1, comment=1.5) == -1.5
+    assert says("dwell", 30, dwell=1) == pytest.approx(0.5)
+
+
+def test_a_changed_weight_changes_no_other_kind():
+    for kind in KINDS:
+        changed = kind_weights({kind: 1.9})
+        assert changed[KINDS.index(kind)] == 1.9
+        assert np.flatnonzero(changed != WEIGHTS).tolist() == [KINDS.index(kind)]
+
+
+def test_a_weight_of_a_kind_that_is_gone_is_passed_over():
+    assert kind_weights({"wink": 1.0}).tolist() == WEIGHTS.tolist()
+
+
+@pytest.mark.parametrize("weight", [2.1, -2.1, NAN, float("inf")])
+def test_a_weight_off_the_scale_is_refused(weight):
+    with pytest.raises(ValueError, match="weight"):
+        kind_weights({"view": weight})
+
+
+def test_weights_of_other_kinds_are_refused():
+    with pytest.raises(ValueError, match="weights"):
+        signal(np.array([1]), np.array([NAN]), rating_mean=3.5, weights=np.ones(3))
 
 
 @pytest.mark.parametrize(

@@ -5,18 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.candidates.signals import KINDS
+from recommender.candidates.signals import KINDS, kind_weights
 from recommender.candidates.taste import HALF_LIFE_ITEMS, read_taste
 
 NAN = float("nan")
 
 
-def taste(*events: tuple):
-    """Events are (item, kind) or (item, kind, value), newest first."""
+def taste(*events: tuple, **changed: float):
+    """Events are (item, kind) or (item, kind, value), newest first; weights by kind."""
     return read_taste(
         np.array([event[0] for event in events], dtype=np.int64),
         [event[1] for event in events],
         np.array([event[2] if len(event) > 2 else NAN for event in events]),
+        kind_weights(changed),
     )
 
 
@@ -68,6 +69,23 @@ def test_ratings_are_read_against_the_mean_of_this_person():
     lenient = [(item, "rating", 5.0) for item in range(10)]
     assert 99 in taste((99, "rating", 3.0)).likes
     assert 99 not in taste((99, "rating", 3.0), *lenient).likes
+
+
+def test_a_comment_counts_for_an_item_or_against_it_by_its_sign():
+    found = taste((1, "comment", 0.9), (2, "comment", -0.9), (3, "comment"))
+    assert found.likes.tolist() == [1, 3]
+    assert found.weights[0] > 5 * found.weights[1]
+    assert found.dislikes.tolist() == [2]
+
+
+def test_a_bad_word_for_what_was_liked_takes_from_it():
+    assert taste((1, "comment", -1.0), (1, "like")).weights[0] == pytest.approx(0.2 / 1.2)
+
+
+def test_the_weights_decide_what_is_a_like():
+    assert taste((1, "view"), view=0).likes.tolist() == []
+    assert taste((1, "view"), view=-1).dislikes.tolist() == [1]
+    assert taste((1, "hide"), hide=0.5).likes.tolist() == [1]
 
 
 def test_names_and_numbers_of_kinds_are_the_same():

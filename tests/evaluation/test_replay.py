@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 from catalog import services
 from catalog.models import Feedback
-from recommender import evaluate, store
+from recommender import evaluate, learn, store
 from recommender.models import Candidates, Interest, Neighbours, Popularity
 from recommender.ranking.pipeline import Rules
 from recommender.recommend import recommend
@@ -126,6 +126,32 @@ def test_a_request_and_a_replay_make_the_same_list(crowd, diversity, strategy):
         rules = Rules(10, diversity, strategy, max_per_creator=3)
         replayed = evaluate.list_for(past, rows[person.pk], rules, pool_size=200)
         assert [row.facts.id for row in live.results] == replayed.tolist()
+
+
+def test_a_request_and_a_replay_weigh_kinds_alike(crowd):
+    people, items = crowd
+    for number, person in enumerate(people):
+        import_feedback(person, items[(number + 1) % 3], "view", days_ago=20)
+        import_feedback(person, items[(number + 2) % 3], "save", days_ago=19)
+    learn.weigh_kinds({"view": -1.0, "save": 0.3, "like": 0.5})
+    embed_and_learn()
+    weights = store.weights_of_kinds()
+    past = evaluate.look_back(store.library(evaluate._space()), store.events(), weights)
+    rows = evaluate._rows_by_person(past.events)
+    for person in people[:4]:
+        live = recommend(person.pk, limit=10, diversity=0.3, strategy="mmr")
+        rules = Rules(10, 0.3, "mmr", max_per_creator=3)
+        replayed = evaluate.list_for(past, rows[person.pk], rules, pool_size=200)
+        assert [row.facts.id for row in live.results] == replayed.tolist()
+
+
+def test_a_whole_evaluation_weighs_kinds_as_the_operator_set_them(crowd, replayed):
+    evaluate.evaluate(k=5)
+    before = replayed.copy()
+    replayed.clear()
+    learn.weigh_kinds({"like": -1.0})  # everything that was liked speaks against its like
+    evaluate.evaluate(k=5)
+    assert replayed != before
 
 
 @pytest.mark.parametrize("size", [2, 3, 12])

@@ -5,15 +5,17 @@ import re
 import pytest
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from catalog.models import Attribute, Category, Consent, Creator, Feedback, Item, User
-from recommender import embed, jobs
-from recommender.models import EmbeddingSpace, Job, Served
+from recommender import embed, jobs, store
+from recommender.candidates.signals import KINDS, WEIGHTS
+from recommender.models import EmbeddingSpace, Job, KindWeight, Served
 from recommender.recommend import recommend
 from tests.factories import give, make_item, make_person
 
@@ -274,3 +276,69 @@ def test_item_text_is_text_here_too(operator, db):
     make_item("<script>alert(1)</script>")
     page = operator.get(address(Item, "changelist")).content.decode()
     assert "<script>alert" not in page
+
+
+def weigh(operator, kind: str, weight: object):
+    return operator.post(address(KindWeight, "change", kind), {"weight": weight})
+
+
+def rows_of(operator) -> dict[str, list[str]]:
+    """The cells of each row of the list of weights, by the kind."""
+    page = operator.get(address(KindWeight, "changelist")).content.decode()
+    table = re.findall(r"<tr><td.*?</tr>", page, re.S)
+    cells = [re.findall(r"<t[dh][^>]*field-[^>]*>(?:<a[^>]*>)?(.*?)<", row) for row in table]
+    return {name: rest for name, *rest in cells}
+
+
+def test_an_operator_sees_every_kind_with_its_default_and_what_is_in_force(operator):
+    weigh(operator, "view", "0.5")
+    rows = rows_of(operator)
+    assert set(rows) == {str(kind.label) for kind in Feedback.Kind}
+    assert rows["view"] == ["Opened an item.", "0.15", "0.5"]
+    assert rows["hide"] == ["Asked not to see it again.", "-1", "-1"]
+
+
+def test_a_changed_weight_is_in_force_and_what_is_learned_of_all_is_learned_again(operator):
+    Job.objects.all().delete()
+    assert weigh(operator, "comment", "1.5").status_code == 302
+    assert store.weights_of_kinds()[KINDS.index("comment")] == 1.5
+    assert set(Job.objects.values_list("kind", "key")) == {("popularity", 0), ("neighbours", 0)}
+
+
+def test_saving_what_is_there_asks_for_no_work(operator):
+    weigh(operator, "comment", "1.5")
+    Job.objects.all().delete()
+    weigh(operator, "comment", "1.5")
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("weight", ["2.01", "-2.01", "nan", "much"])
+def test_a_weight_off_the_scale_is_refused_and_nothing_changes(operator, weight):
+    assert weigh(operator, "like", weight).status_code == 200
+    assert KindWeight.objects.get(kind="like").weight is None
+    with pytest.raises(IntegrityError), transaction.atomic():
+        KindWeight.objects.filter(kind="like").update(weight=2.01)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        KindWeight.objects.filter(kind="like").update(weight=float("nan"))
+
+
+def test_weights_go_back_to_their_defaults(operator):
+    weigh(operator, "view", "0.5")
+    weigh(operator, "like", "2")
+    weigh(operator, "like", "")  # one by hand
+    Job.objects.all().delete()
+    kinds = list(KindWeight.objects.values_list("pk", flat=True))
+    answer = operator.post(
+        address(KindWeight, "changelist"), {"action": "reset", "_selected_action": kinds}
+    )
+    assert answer.status_code == 302
+    assert store.weights_of_kinds().tolist() == WEIGHTS.tolist()
+    assert Job.objects.count() == 2
+    assert LogEntry.objects.filter(object_id="view").count() == 2
+
+
+def test_no_kind_is_added_or_removed(operator):
+    assert operator.get(address(KindWeight, "add")).status_code == 403
+    assert operator.post(address(KindWeight, "delete", "view")).status_code == 403
+    assert set(KindWeight.objects.values_list("kind", flat=True)) == set(KINDS)
+    assert set(KINDS) == set(Feedback.Kind.values)

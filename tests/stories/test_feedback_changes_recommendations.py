@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from catalog.models import Item
+from recommender import learn
 from recommender.models import Candidates, Job, Served
 from tests.conftest import client_of
 from tests.factories import embed_and_learn, give, import_feedback, make_item, make_person
@@ -69,6 +70,26 @@ def test_a_dislike_pushes_what_is_like_it_down(as_alice, shop):
     like(as_alice, shop["blue kettle"])
     like(as_alice, shop["hiking boots"])
     like(as_alice, shop["winter boots"], "dislike")
+    order = shown(as_alice, limit=100, diversity=0)
+    assert order.index("red kettle") < order.index("rain boots")
+
+
+def test_what_a_kind_of_feedback_weighs_counts_from_the_next_request(as_alice, shop):
+    like(as_alice, shop["blue kettle"])
+    like(as_alice, shop["hiking boots"], "save")
+    assert shown(as_alice, limit=1, diversity=0)[0] in {"red kettle", "steel kettle"}
+    learn.weigh_kinds({"like": 0.2, "save": 2.0})
+    assert shown(as_alice, limit=1, diversity=0)[0] in {"winter boots", "rain boots"}
+    learn.weigh_kinds({"like": None, "save": None})
+    assert shown(as_alice, limit=1, diversity=0)[0] in {"red kettle", "steel kettle"}
+
+
+def test_a_kind_can_be_made_to_speak_against_an_item(as_alice, shop):
+    for name, kind in [("blue kettle", "like"), ("hiking boots", "like"), ("winter boots", "view")]:
+        like(as_alice, shop[name], kind)
+    order = shown(as_alice, limit=100, diversity=0)
+    assert order.index("rain boots") < order.index("red kettle")
+    learn.weigh_kinds({"view": -2.0})
     order = shown(as_alice, limit=100, diversity=0)
     assert order.index("red kettle") < order.index("rain boots")
 
@@ -168,8 +189,6 @@ def test_equal_states_give_equal_lists(as_alice, shop):
 
 
 def test_what_the_workers_learn_changes_no_list_by_itself(as_alice, alice, shop):
-    from recommender import learn
-
     like(as_alice, shop["blue kettle"])
     before = shown(as_alice, limit=4, diversity=0)
     learn.refresh_person(alice.pk)
@@ -178,8 +197,6 @@ def test_what_the_workers_learn_changes_no_list_by_itself(as_alice, alice, shop)
 
 
 def test_interests_have_words(as_alice, alice, shop):
-    from recommender import learn
-
     give(alice, shop["blue kettle"])
     learn.refresh_person(alice.pk)
     [interest] = as_alice.get("/api/v1/me/").json()["interests"]
