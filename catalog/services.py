@@ -70,6 +70,19 @@ def register(*, email: str, password: str, name: str = "", consent: bool = True)
     return user
 
 
+def set_consent(user: User, agrees: bool) -> None:
+    """Agree to personalisation, or withdraw. What was learned is learned anew from what may be."""
+    purpose = Consent.Purpose.PERSONALISATION
+    with transaction.atomic():
+        _lock(user)
+        in_force = Consent.objects.filter(user=user, purpose=purpose, withdrawn_at=None)
+        if agrees and not in_force.exists():
+            Consent.objects.create(user=user, purpose=purpose, version=CONSENT_VERSION)
+        elif not agrees:
+            in_force.update(withdrawn_at=Now())
+        feedback_recorded.send(sender=Feedback, user_ids=[user.pk])
+
+
 def rename(user: User, name: str) -> None:
     user.name = clean(name, 100)
     user.save(update_fields=["name"])

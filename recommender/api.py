@@ -1,5 +1,7 @@
 """The API of recommendations. Translates, calls one story."""
 
+from collections.abc import Sequence
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -8,7 +10,8 @@ from rest_framework.views import APIView
 
 from catalog import queries, services
 from catalog.serializers import checked
-from recommender import store
+from recommender import begin, store
+from recommender.models import Wish
 from recommender.recommend import recommend, similar
 from recommender.search import search
 from recommender.serializers import (
@@ -20,6 +23,9 @@ from recommender.serializers import (
     SearchQuery,
     SimilarOut,
     SimilarQuery,
+    WishesOut,
+    WishIn,
+    WishOut,
     facts_out,
     recommendation_out,
     shown_out,
@@ -27,9 +33,9 @@ from recommender.serializers import (
 )
 
 
-def private(data: dict) -> Response:
+def private(data: dict, *, status: int = 200) -> Response:
     """An answer for one person, which no cache on the way may keep."""
-    return Response(data, headers={"Cache-Control": "private, no-store"})
+    return Response(data, status=status, headers={"Cache-Control": "private, no-store"})
 
 
 class Recommendations(APIView):
@@ -76,13 +82,48 @@ class Me(APIView):
 
     @extend_schema(request=MeIn, responses=MeOut, tags=["me"])
     def patch(self, request: Request) -> Response:
-        """Change name or diversity."""
+        """Change name, diversity or consent."""
         data = checked(MeIn, request.data)
         if "name" in data:
             services.rename(request.user, data["name"])
         if "diversity" in data:
             store.put_preference(request.user.pk, diversity=data["diversity"])
+        if "consent" in data:
+            services.set_consent(request.user, data["consent"])
         return private(me_out(request.user))
+
+
+class Wishes(APIView):
+    @extend_schema(responses=WishesOut, tags=["me"])
+    def get(self, request: Request) -> Response:
+        """What you said you want or do not want, part by part."""
+        return private(wishes_out(store.wishes_of(request.user.pk)))
+
+    @extend_schema(request=WishIn, responses={201: WishesOut}, tags=["me"])
+    def post(self, request: Request) -> Response:
+        """Say it in a sentence. Your lists follow it from the next request on."""
+        data = checked(WishIn, request.data)
+        said = begin.say(request.user.pk, data["text"], sign=data.get("sign"))
+        return private(wishes_out(said), status=201)
+
+    @extend_schema(responses={204: None}, tags=["me"])
+    def delete(self, request: Request) -> Response:
+        """Take all of them back."""
+        store.remove_wishes(request.user.pk)
+        return Response(status=204)
+
+
+class WishDetail(APIView):
+    @extend_schema(responses={204: None}, tags=["me"])
+    def delete(self, request: Request, uuid) -> Response:
+        """Take one of them back."""
+        if not store.remove_wishes(request.user.pk, uuid):
+            raise NotFound
+        return Response(status=204)
+
+
+def wishes_out(wishes: Sequence[Wish]) -> dict:
+    return {"results": WishOut(wishes, many=True).data}
 
 
 def me_out(user) -> dict:
@@ -100,5 +141,6 @@ def me_out(user) -> dict:
         "name": user.name,
         "created_at": user.created_at,
         "diversity": store.diversity_of(user.pk),
+        "consent": store.agrees(user.pk),
         "interests": interests,
     }

@@ -16,6 +16,7 @@ from recommender.embeddings import centring, encoder
 from recommender.embeddings.encoder import Encoder
 from recommender.embeddings.fingerprint import fingerprint
 from recommender.embeddings.text import GENERIC_TEXTS, item_text
+from recommender.encoders import PATIENCE_SECONDS, encoder_of
 from recommender.models import EmbeddingSpace
 from recommender.store import Content
 from recommender.understanding import words
@@ -23,9 +24,6 @@ from recommender.understanding import words
 CHUNK = 512  # items encoded together, so that equal lengths meet
 SAMPLE = 300  # items whose mean is subtracted
 FEW = 200  # below so many items, general sentences help out
-PATIENCE_SECONDS = 60.0  # nobody waits for a worker as for a page
-
-_loaded: dict[int, Encoder] = {}  # by space: a process loads a model once
 
 
 def load_encoder() -> Encoder:
@@ -37,21 +35,6 @@ def load_encoder() -> Encoder:
         url=settings.ENCODER_URL,
         timeout_seconds=PATIENCE_SECONDS,
     )
-
-
-def encoder_of(space: EmbeddingSpace) -> Encoder:
-    """The encoder that made a space, or EncoderError: vectors of another would be noise in it."""
-    if space.id not in _loaded:
-        _loaded[space.id] = encoder.load(
-            space.model,
-            models_folder=Path(settings.MODELS_FOLDER),
-            backend=space.backend,
-            url=settings.ENCODER_URL,
-            timeout_seconds=PATIENCE_SECONDS,
-            dimension=space.dimension,
-            digest=space.digest,
-        )
-    return _loaded[space.id]
 
 
 def create_space(*, name: str = "", activate: bool = True) -> EmbeddingSpace:

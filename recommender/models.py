@@ -1,6 +1,7 @@
 """What the recommender has derived from facts, what it served, and the work that waits.
 
-Everything here except Served can be thrown away and made again from the facts.
+Everything here can be thrown away and made again from the facts, except Served and what people
+set for themselves: Preference and Wish.
 """
 
 from django.contrib.postgres.fields import ArrayField
@@ -239,3 +240,40 @@ class KindWeight(models.Model):
     @property
     def default(self) -> float:
         return DEFAULT_WEIGHTS[self.kind]
+
+
+class Wish(models.Model):
+    """One thing a person said in words: that they want it, or that they do not."""
+
+    class Sign(models.TextChoices):
+        WANTED = "wanted", _("wanted")
+        UNWANTED = "unwanted", _("not wanted")
+
+    uuid = models.UUIDField(_("public id"), default=uuid7, unique=True, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="wishes")
+    text = models.CharField(_("text"), max_length=300)
+    sign = models.CharField(_("sign"), max_length=10, choices=Sign)
+    # NULL until the text is encoded, by whoever gets to it: the request or a worker.
+    embedding = HalfVectorField(null=True)
+    space = models.ForeignKey(EmbeddingSpace, models.SET_NULL, null=True)
+    # The vector is the mean of items that have the words, until the encoder has answered.
+    is_provisional = models.BooleanField(default=True)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+    removed_at = models.DateTimeField(_("removed"), null=True)
+
+    class Meta:
+        verbose_name = _("wish")
+        verbose_name_plural = _("wishes")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "text"], condition=Q(removed_at=None), name="wish_once_a_person"
+            ),
+            models.CheckConstraint(condition=~Q(text=""), name="wish_has_a_text"),
+            models.CheckConstraint(
+                condition=Q(embedding=None) | Q(GreaterThan(NORM, 0.99)) & Q(LessThan(NORM, 1.01)),
+                name="wish_has_unit_norm",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.text

@@ -7,22 +7,18 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
-from django.conf import settings
 
 from recommender import store
 from recommender.candidates.fusion import reciprocal_rank
 from recommender.embeddings import centring
 from recommender.embeddings.encoder import EncoderError
-from recommender.embeddings.http import HttpEncoder
-from recommender.models import EmbeddingSpace
+from recommender.encoders import encode_queries
 from recommender.store import Facts
 from recommender.understanding import words
 
 log = logging.getLogger(__name__)
 DEEP = 200  # results of each list that are fused
 LONGEST = 500  # characters of a query that are read
-
-_clients: dict[int, HttpEncoder] = {}  # by space; a client remembers that its server is down
 
 
 @dataclass(frozen=True)
@@ -82,29 +78,10 @@ def by_meaning(query: str) -> list[int] | None:
     if space is None:
         return None
     try:
-        raw = encode_query(space, query)
+        raw = encode_queries(space, [query])
     except EncoderError as error:
         log.warning("search answers with words alone: %s", error)
         return None
     vector = centring.centre(raw, np.array(space.mean_query, dtype=np.float32))[0]
     at = store.Space(space.id, space.dimension)
     return [item for item, _ in store.nearest_items(at, vector, limit=DEEP // 2)]
-
-
-def encode_query(space: EmbeddingSpace, query: str) -> np.ndarray:
-    """(1, d) raw vector of a query, by the encoder process: a web process loads no model."""
-    if space.backend == "hashing":  # unit tests: no model, so no process either
-        from recommender.embeddings.hashing import HashingEncoder
-
-        return HashingEncoder(space.dimension).encode([query], role="query")
-    if space.id not in _clients:
-        _clients[space.id] = HttpEncoder(
-            settings.ENCODER_URL,
-            space.model,
-            dimension=space.dimension,
-            digest=space.digest,
-            # Our own encoder process knows its model's prompts; a server elsewhere does not.
-            prompts=space.settings.get("prompts") if space.backend == "http" else None,
-            timeout_seconds=settings.ENCODER_TIMEOUT_SECONDS,
-        )
-    return _clients[space.id].encode([query], role="query")

@@ -5,6 +5,8 @@ from django.utils.translation import gettext_lazy
 from rest_framework import serializers
 
 from catalog.serializers import FiniteField, ItemOut, Strict, category_out
+from recommender.begin import LONGEST
+from recommender.models import Wish
 from recommender.recommend import Reason, Recommendation, Shown
 from recommender.store import Facts
 
@@ -81,18 +83,43 @@ class InterestOut(serializers.Serializer):
     example = serializers.CharField()
 
 
+class WishIn(Strict):
+    text = serializers.CharField(
+        max_length=LONGEST, help_text="a sentence: what you want, and what you do not"
+    )
+    sign = serializers.ChoiceField(
+        choices=Wish.Sign.choices, required=False, help_text="the text is one thing, not a sentence"
+    )
+
+
+class WishOut(serializers.Serializer):
+    id = serializers.UUIDField(source="uuid")
+    text = serializers.CharField()
+    sign = serializers.ChoiceField(choices=Wish.Sign.choices)
+    created_at = serializers.DateTimeField()
+    is_provisional = serializers.BooleanField(
+        help_text="it is looked for by its words until the encoder has answered"
+    )
+
+
+class WishesOut(serializers.Serializer):
+    results = WishOut(many=True)
+
+
 class MeOut(serializers.Serializer):
     id = serializers.UUIDField()
     email = serializers.EmailField(allow_null=True)
     name = serializers.CharField(allow_blank=True)
     created_at = serializers.DateTimeField()
     diversity = serializers.FloatField(allow_null=True)
+    consent = serializers.BooleanField(help_text="to personalisation")
     interests = InterestOut(many=True)
 
 
 class MeIn(Strict):
     name = serializers.CharField(max_length=100, required=False, allow_blank=True)
     diversity = FiniteField(min_value=0, max_value=1, required=False, allow_null=True)
+    consent = serializers.BooleanField(required=False, help_text="to personalisation")
 
 
 def facts_out(facts: Facts) -> dict:

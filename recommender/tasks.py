@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
+from recommender import begin, jobs, learn
 from recommender import embed as embedding
-from recommender import jobs, learn
 from recommender.embeddings.encoder import EncoderError
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,11 @@ def learn_people(job_ids: list[int]) -> None:
     work(job_ids, lambda user_ids: [learn.refresh_person(user) for user in user_ids])
 
 
+@shared_task(name="recommender.tasks.wish")
+def wish(job_ids: list[int]) -> None:
+    work(job_ids, begin.encode_wishes)
+
+
 @shared_task(name="recommender.tasks.popularity")
 def popularity(job_ids: list[int]) -> None:
     work(job_ids, lambda _: learn.refresh_popularity())
@@ -56,7 +61,7 @@ def neighbours(job_ids: list[int]) -> None:
 
 @shared_task(name="recommender.tasks.sweep")
 def sweep(job_ids: list[int]) -> None:
-    work(job_ids, lambda _: embedding.sweep())
+    work(job_ids, lambda _: (embedding.sweep(), begin.sweep()))
 
 
 @shared_task(name="recommender.tasks.plan")

@@ -9,4 +9,6 @@ urlpatterns = [
     path("items/<uuid:uuid>/similar/", api.Similar.as_view(), name="api-similar"),
     path("search/", api.Search.as_view(), name="api-search"),
     path("me/", api.Me.as_view(), name="api-me"),
+    path("me/wishes/", api.Wishes.as_view(), name="api-wishes"),
+    path("me/wishes/<uuid:uuid>/", api.WishDetail.as_view(), name="api-wish"),
 ]

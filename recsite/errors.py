@@ -22,7 +22,7 @@ from catalog.services import Refused
 log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 DEEPEST = 20
-STATUS_OF_REFUSAL = {"conflict": 409, "email_taken": 409, "no_account": 403}
+STATUS_OF_REFUSAL = {"conflict": 409, "email_taken": 409, "no_account": 403, "no_consent": 403}
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 

@@ -3,7 +3,7 @@
 import pytest
 from rest_framework.test import APIClient
 
-from recommender import embed
+from recommender import encoders
 from tests.factories import make_person
 
 
@@ -14,7 +14,7 @@ def _no_model(settings):
     settings.EMBEDDING_MODEL = "hashing"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.SECURE_SSL_REDIRECT = False
-    embed._loaded.clear()
+    encoders._loaded.clear()
 
 
 def client_of(user) -> APIClient:

@@ -40,7 +40,13 @@ OWN_DIMENSION = """
 ERASED = """
     SELECT count(*) FROM catalog_user u WHERE u.erased_at IS NOT NULL
     AND (EXISTS (SELECT 1 FROM recommender_interest t WHERE t.user_id = u.id)
-         OR EXISTS (SELECT 1 FROM recommender_candidates t WHERE t.user_id = u.id))"""
+         OR EXISTS (SELECT 1 FROM recommender_candidates t WHERE t.user_id = u.id)
+         OR EXISTS (SELECT 1 FROM recommender_wish t WHERE t.user_id = u.id))"""
+WISHES = """
+    SELECT count(*) FROM recommender_wish w
+    WHERE w.removed_at IS NULL AND (w.embedding IS NULL OR w.is_provisional)
+    AND NOT EXISTS (SELECT 1 FROM recommender_job j
+                    WHERE j.kind = 'wish' AND j.key = w.user_id AND j.done_at IS NULL)"""
 WHOLE_INDEXES = """
     SELECT count(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE NOT i.indisvalid AND c.relname LIKE 'itemembedding_%'"""
@@ -51,7 +57,8 @@ INVARIANTS = {
     "no open job has been forgotten": NOT_FORGOTTEN,
     "vectors have unit length": UNIT_LENGTH,
     "vectors have the dimension of their space": OWN_DIMENSION,
-    "nothing learned belongs to an erased person": ERASED,
+    "nothing learned or wished belongs to an erased person": ERASED,
+    "each wish has its own vector, or work that will make it": WISHES,
     "no index was left half built": WHOLE_INDEXES,
 }
 

@@ -149,6 +149,25 @@ def _still_there(cursor, user_id: int) -> bool:
     return cursor.fetchone() is not None
 
 
+def agrees(user_id: int) -> bool:
+    """Whether something may be concluded from what a person says."""
+    with connection.cursor() as cursor:
+        cursor.execute(AGREES, [user_id])
+        row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+def lock_person(user_id: int) -> bool:
+    """One writer at a time until the commit; False if the account is closed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM catalog_user WHERE id = %s AND erased_at IS NULL AND is_active"
+            " FOR NO KEY UPDATE",
+            [user_id],
+        )
+        return cursor.fetchone() is not None
+
+
 def interests_of(user_id: int) -> list[Interest]:
     return list(Interest.objects.filter(user_id=user_id).order_by("position"))
 

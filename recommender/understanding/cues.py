@@ -127,8 +127,8 @@ def _words(text: str) -> frozenset[str]:
 SAYS_NOTHING = _words(
     "a an and any anything are as at be but by can could do everything for from get give good"
     " great have hello hi how i if in is it just like love lots me more my need no nor not of ok"
-    " okay on only or nothing please recommend show so some something thanks that the there this to too us"
-    " very want watch see read what with would you your we dont cant im id"
+    " okay on only or nothing please recommend show so some something thanks that the there this to"
+    " too us very want watch see read what with would you your we dont cant im id"
 )
 SAYS_NOTHING_HAN = re.compile(
     "[的了吗吧呢啊哦我你您他她它们想要看听读给来点些个部是有不没别请和或也都就很太多少一几什么这那好行可以]"

@@ -106,7 +106,7 @@ def test_without_the_encoder_search_says_that_it_uses_words_alone(web, films, mo
     def down(*_):
         raise EncoderError("down")
 
-    monkeypatch.setattr("recommender.search.encode_query", down)
+    monkeypatch.setattr("recommender.search.encode_queries", down)
     note = "The search by meaning is resting"
     assert note in web.get("/search/?q=crime").content.decode()
     monkeypatch.undo()

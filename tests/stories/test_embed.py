@@ -6,7 +6,7 @@ from django.db import IntegrityError, connection, transaction
 
 from catalog import services
 from catalog.models import Item
-from recommender import embed, jobs, store
+from recommender import embed, encoders, jobs, store
 from recommender.embeddings.encoder import EncoderError
 from recommender.models import EmbeddingSpace, ItemEmbedding, Job
 from tests.factories import make_item
@@ -117,7 +117,7 @@ def test_a_space_of_another_model_is_refused():
     make_item("blue kettle")
     work_off()
     EmbeddingSpace.objects.update(digest="0" * 64)
-    embed._loaded.clear()
+    encoders._loaded.clear()
     with pytest.raises(EncoderError):
         embed.encoder_of(store.active_space())
 

@@ -29,10 +29,10 @@ def titles(query: str, limit: int = 10) -> list[str]:
 def by_words(monkeypatch):
     """The encoder does not answer."""
 
-    def down(space, query):
+    def down(space, texts):
         raise EncoderUnavailable("no answer")
 
-    monkeypatch.setattr(story, "encode_query", down)
+    monkeypatch.setattr(story, "encode_queries", down)
 
 
 def test_a_word_in_the_title_comes_before_one_in_the_description(library, by_words):

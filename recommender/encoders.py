@@ -1,0 +1,57 @@
+"""The encoder of a space: asked over HTTP while somebody waits, loaded where work is done.
+
+A web process never loads a model; it asks the encoder process and gives up soon.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+
+from recommender.embeddings import encoder
+from recommender.embeddings.encoder import Encoder
+from recommender.embeddings.http import HttpEncoder
+from recommender.models import EmbeddingSpace
+
+PATIENCE_SECONDS = 60.0  # nobody waits for a worker as for a page
+
+_loaded: dict[int, Encoder] = {}  # by space: a process loads a model once
+_clients: dict[int, HttpEncoder] = {}  # by space; a client remembers that its server is down
+
+
+def encoder_of(space: EmbeddingSpace) -> Encoder:
+    """The encoder that made a space, or EncoderError: vectors of another would be noise in it.
+
+    In a worker or a command: this may load torch.
+    """
+    if space.id not in _loaded:
+        _loaded[space.id] = encoder.load(
+            space.model,
+            models_folder=Path(settings.MODELS_FOLDER),
+            backend=space.backend,
+            url=settings.ENCODER_URL,
+            timeout_seconds=PATIENCE_SECONDS,
+            dimension=space.dimension,
+            digest=space.digest,
+        )
+    return _loaded[space.id]
+
+
+def encode_queries(space: EmbeddingSpace, texts: Sequence[str]) -> np.ndarray:
+    """(n, d) raw vectors of queries, by the encoder process; EncoderError if it does not answer."""
+    if space.backend == "hashing":  # unit tests: no model, so no process either
+        from recommender.embeddings.hashing import HashingEncoder
+
+        return HashingEncoder(space.dimension).encode(texts, role="query")
+    if space.id not in _clients:
+        _clients[space.id] = HttpEncoder(
+            settings.ENCODER_URL,
+            space.model,
+            dimension=space.dimension,
+            digest=space.digest,
+            # Our own encoder process knows its model's prompts; a server elsewhere does not.
+            prompts=space.settings.get("prompts") if space.backend == "http" else None,
+            timeout_seconds=settings.ENCODER_TIMEOUT_SECONDS,
+        )
+    return _clients[space.id].encode(texts, role="query")

@@ -1,0 +1,268 @@
+"""Somebody new says a sentence, which becomes wishes that they can see, take back and undo."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import numpy as np
+import pytest
+
+from recommender import begin, embed, encoders, store
+from recommender.embeddings.encoder import EncoderUnavailable
+from recommender.models import Job, Wish
+from recommender.tasks import wish as task
+from tests.conftest import client_of
+from tests.factories import embed_and_learn, give, import_feedback, make_item, make_person
+
+pytestmark = pytest.mark.django_db
+WISHES = "/api/v1/me/wishes/"
+SENTENCE = "slow kettles, nothing with boots"
+
+
+@pytest.fixture
+def shop():
+    items = [make_item(name, categories=["kitchen"]) for name in ("blue kettle", "red kettle")]
+    items += [make_item(name, categories=["outdoors"]) for name in ("rain boots", "sun hat")]
+    embed_and_learn()
+    return items
+
+
+def say(client, text, **more):
+    return client.post(WISHES, {"text": text, **more}, format="json")
+
+
+def signs(client) -> dict[str, str]:
+    return {row["text"]: row["sign"] for row in client.get(WISHES).json()["results"]}
+
+
+@pytest.fixture
+def silent(monkeypatch):
+    """The encoder does not answer."""
+
+    def down(space, texts):
+        raise EncoderUnavailable("no answer")
+
+    monkeypatch.setattr(begin, "encode_queries", down)
+
+
+def test_a_sentence_becomes_wishes_with_their_signs(as_alice, alice, shop):
+    answer = say(as_alice, SENTENCE)
+    assert answer.status_code == 201
+    assert signs(as_alice) == {"slow kettles": "wanted", "boots": "unwanted"}
+    assert [row["text"] for row in answer.json()["results"]] == ["slow kettles", "boots"]
+    assert not any(row["is_provisional"] for row in answer.json()["results"])
+    assert not Job.objects.filter(kind="wish").exists()
+
+
+def test_the_vector_of_a_wish_is_that_of_its_text_as_a_query(as_alice, shop):
+    say(as_alice, "red kettles")
+    space = store.active_space()
+    raw = encoders.encode_queries(space, ["red kettles"])
+    [wish] = Wish.objects.all()
+    assert wish.space == space
+    np.testing.assert_allclose(wish.embedding, begin._centred(space, raw)[0], atol=1e-3)
+
+
+def test_a_kind_that_is_named_is_encoded_as_the_items_name_it(shop):
+    from catalog.models import Category
+
+    Category.objects.filter(slug="kitchen").update(names={"en": "Kitchen", "zh": "厨房"})
+    assert begin._as_query("安静的厨房用品") == "安静的厨房用品. Kitchen"
+    assert begin._as_query("quiet things") == "quiet things"
+
+
+def test_what_is_said_twice_is_kept_once_and_the_opposite_replaces_it(as_alice, shop):
+    say(as_alice, "Red Boots")
+    say(as_alice, "red boots")
+    assert signs(as_alice) == {"Red Boots": "wanted"}
+    say(as_alice, "no red boots")
+    assert signs(as_alice) == {"red boots": "unwanted"}
+
+
+def test_one_thing_may_be_said_with_its_sign(as_alice, shop):
+    say(as_alice, "boots and hats, no sun", sign="unwanted")
+    assert signs(as_alice) == {"boots and hats, no sun": "unwanted"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"text": ""},
+        {"text": "   "},
+        {"text": "please, I want"},
+        {"text": "的"},
+        {"text": "!?"},
+        {"text": "the", "sign": "wanted"},
+        {"text": "boots\x07"},
+        {"text": "boots\x00"},
+        {"text": "<script>alert(1)</script>"},
+        {"text": "boots" * 61},
+        {"text": "boots", "sign": "maybe"},
+        {"text": "boots", "user": 1},
+        {"text": ["boots"]},
+    ],
+)
+def test_what_cannot_be_read_or_says_nothing_is_400_and_nothing_is_kept(as_alice, shop, body):
+    answer = as_alice.post(WISHES, body, format="json")
+    assert answer.status_code == 400
+    assert answer["Content-Type"] == "application/problem+json"
+    assert len(answer.json()["detail"]) > 10
+    assert not Wish.objects.exists()
+
+
+def test_more_than_twenty_wishes_are_refused_as_a_whole(as_alice, alice, shop):
+    say(as_alice, ", ".join(f"boots {n}00" for n in range(19)))
+    assert say(as_alice, "red hats, blue hats").status_code == 400
+    assert len(signs(as_alice)) == 19
+    assert say(as_alice, "red hats").status_code == 201
+    assert len(signs(as_alice)) == 20
+    gone = Wish.objects.get(text="red hats")
+    store.remove_wishes(alice.pk, gone.uuid)
+    say(as_alice, "blue hats")
+    with pytest.raises(begin.Refused):
+        begin.bring_back(alice.pk, gone.uuid)
+    assert "red hats" not in signs(as_alice)
+
+
+def test_without_consent_nothing_is_kept_and_the_answer_says_what_to_do(shop):
+    client = client_of(make_person("carol", agrees=False))
+    answer = say(client, SENTENCE)
+    assert answer.status_code == 403
+    assert "/api/v1/me/" in answer.json()["detail"]
+    assert not Wish.objects.exists()
+    assert client.patch("/api/v1/me/", {"consent": True}, format="json").json()["consent"] is True
+    assert say(client, SENTENCE).status_code == 201
+    assert client.patch("/api/v1/me/", {"consent": False}, format="json").json()["consent"] is False
+    assert say(client, SENTENCE).status_code == 403
+
+
+def test_only_the_owner_sees_and_removes_a_wish(as_alice, as_bob, shop):
+    say(as_alice, SENTENCE)
+    mine = as_alice.get(WISHES).json()["results"]
+    assert signs(as_bob) == {}
+    assert as_bob.delete(f"{WISHES}{mine[0]['id']}/").status_code == 404
+    as_bob.delete(WISHES)
+    assert len(signs(as_alice)) == 2
+    assert as_alice.delete(f"{WISHES}{mine[0]['id']}/").status_code == 204
+    assert signs(as_alice) == {"boots": "unwanted"}
+    assert as_alice.delete(f"{WISHES}{uuid4()}/").status_code == 404
+    assert as_alice.delete(WISHES).status_code == 204
+    assert signs(as_alice) == {}
+
+
+def test_a_removed_wish_can_be_brought_back_by_its_owner_alone(as_alice, alice, bob, shop):
+    say(as_alice, SENTENCE)
+    wish = Wish.objects.get(text="boots")
+    store.remove_wishes(alice.pk, wish.uuid)
+    assert begin.bring_back(bob.pk, wish.uuid) is False
+    assert "boots" not in signs(as_alice)
+    assert begin.bring_back(alice.pk, wish.uuid) is True
+    assert signs(as_alice)["boots"] == "unwanted"
+
+
+def test_a_wish_said_anew_is_not_there_twice_when_the_old_one_is_brought_back(
+    as_alice, alice, shop
+):
+    say(as_alice, "boots")
+    old = Wish.objects.get()
+    store.remove_wishes(alice.pk, old.uuid)
+    say(as_alice, "no boots")
+    assert begin.bring_back(alice.pk, old.uuid) is True
+    assert signs(as_alice) == {"boots": "unwanted"}
+
+
+def test_wishes_go_with_the_account(as_alice, alice, shop):
+    say(as_alice, SENTENCE)
+    alice.delete()
+    assert not Wish.objects.exists()
+
+
+# --- without the encoder ------------------------------------------------------------------------
+
+
+def test_until_the_encoder_answers_the_items_with_the_words_stand_in(as_alice, alice, shop, silent):
+    [row] = say(as_alice, "red kettle").json()["results"]
+    assert row["is_provisional"] is True
+    [wish] = Wish.objects.all()
+    red = store.embedding_of(store.Space(wish.space_id, 64), shop[1].pk)
+    np.testing.assert_allclose(wish.embedding, red, atol=1e-3)
+    assert Job.objects.get(kind="wish", key=alice.pk).done_at is None
+    assert not any(store.broken_invariants().values())
+
+
+def test_a_wish_whose_words_no_item_has_waits_without_a_vector(as_alice, alice, shop, silent):
+    say(as_alice, "astronomy")
+    assert Wish.objects.get().embedding is None
+    assert Job.objects.filter(kind="wish", key=alice.pk, done_at=None).exists()
+
+
+def test_the_worker_encodes_what_waits_and_closes_the_job(as_alice, alice, shop, silent):
+    say(as_alice, "astronomy, red kettles")
+    job = Job.objects.get(kind="wish")
+    task([job.pk])
+    job.refresh_from_db()
+    assert job.done_at is not None
+    assert not any(row["is_provisional"] for row in as_alice.get(WISHES).json()["results"])
+    assert all(wish.embedding is not None for wish in Wish.objects.all())
+    assert not any(store.broken_invariants().values())
+
+
+def test_a_job_without_its_encoder_waits_and_is_not_counted_as_failed(
+    as_alice, shop, silent, monkeypatch
+):
+    def missing(space):
+        raise EncoderUnavailable("no model")
+
+    say(as_alice, "astronomy")
+    monkeypatch.setattr(begin, "encoder_of", missing)
+    job = Job.objects.get(kind="wish")
+    task([job.pk])
+    job.refresh_from_db()
+    assert (job.done_at, job.parked_at, job.attempts) == (None, None, 0)
+
+
+def test_before_there_is_a_space_a_wish_is_kept_and_waits(as_alice, alice):
+    make_item("kettle")
+    assert say(as_alice, "kettles").status_code == 201
+    embed_and_learn()
+    begin.encode_wishes([alice.pk])
+    assert Wish.objects.get().embedding is not None
+
+
+def test_the_sweep_asks_for_wishes_of_a_former_space(as_alice, alice, shop):
+    say(as_alice, SENTENCE)
+    embed.create_space(name="another")
+    begin.sweep()
+    assert list(Job.objects.filter(kind="wish").values_list("key", flat=True)) == [alice.pk]
+    begin.encode_wishes([alice.pk])
+    assert {wish.space for wish in Wish.objects.all()} == {store.active_space()}
+
+
+def test_the_sweep_forgets_for_good_what_was_removed_a_day_ago(as_alice, alice, shop):
+    say(as_alice, SENTENCE)
+    store.remove_wishes(alice.pk)
+    Wish.objects.filter(text="boots").update(removed_at=datetime.now(UTC) - timedelta(days=2))
+    begin.sweep()
+    assert [wish.text for wish in Wish.objects.all()] == ["slow kettles"]
+
+
+# --- picks --------------------------------------------------------------------------------------
+
+
+def test_items_to_pick_from_are_popular_varied_and_not_judged_yet(alice):
+    kettles = [make_item(f"kettle {n}", categories=["kitchen"]) for n in range(6)]
+    hat = make_item("sun hat", categories=["outdoors"])
+    make_item("unknown lamp", categories=["light"])
+    for n in range(9):
+        fan = make_person(f"fan {n}")
+        for kettle in kettles:
+            import_feedback(fan, kettle)
+        if n < 3:
+            import_feedback(fan, hat)
+    embed_and_learn()
+    give(alice, kettles[0])
+    found = [facts.title for facts in begin.suggestions(alice.pk, limit=2)]
+    assert found == ["kettle 1", "sun hat"]
+    more = [facts.title for facts in begin.suggestions(alice.pk, limit=2, page=2)]
+    assert not set(more) & set(found)
+    assert begin.suggestions(alice.pk, limit=2, page=9) == []
