@@ -11,11 +11,12 @@ ifeq ($(if $(HOME),$(wildcard $(HOME)/.)),)
 export HOME := $(CURDIR)/.data/home
 endif
 
-.PHONY: help demo test test-all bench services stop clean setup
+.PHONY: help demo lists test test-all bench services stop clean setup
 
 help:
 	@echo 'make demo          the whole site with demo data, in the foreground (PORT=8001 moves it)'
 	@echo 'make demo CHECK=1  the same with 2,000 films: print one list, then end'
+	@echo 'make lists         lists for files: TRAIN= VALID= ITEMS= OUT= [CANDIDATES=] [K=20] [DIVERSITY=0]'
 	@echo 'make test          linters, contracts, deployment check and the quick tests'
 	@echo 'make test-all      and the slow ones: faults, load, fuzzing, the demo'
 	@echo 'make bench         the measured numbers of bench/README.md'
@@ -24,6 +25,10 @@ help:
 
 demo: setup
 	@exec $(PY) -m recsite.local.demo $(if $(CHECK),--check)
+
+# TRAIN and the others go by the environment: a path may hold any character.
+lists: setup
+	@exec $(PY) -m recsite.local.lists
 
 test: setup
 	@exec $(PY) -m recsite.local.checks

@@ -16,7 +16,7 @@ from recommender.embeddings import centring, encoder
 from recommender.embeddings.encoder import Encoder
 from recommender.embeddings.fingerprint import fingerprint
 from recommender.embeddings.text import GENERIC_TEXTS, item_text
-from recommender.encoders import PATIENCE_SECONDS, encoder_of
+from recommender.encoders import PATIENCE_SECONDS, encoder_of, keep_loaded
 from recommender.models import EmbeddingSpace
 from recommender.store import Content
 from recommender.understanding import words
@@ -37,9 +37,14 @@ def load_encoder() -> Encoder:
     )
 
 
-def create_space(*, name: str = "", activate: bool = True) -> EmbeddingSpace:
-    """A space for the model that the settings name, with means taken from items of now."""
-    model = load_encoder()
+def create_space(
+    *, name: str = "", activate: bool = True, model: Encoder | None = None
+) -> EmbeddingSpace:
+    """A space for the model that the settings name, with means taken from items of now.
+
+    model  that very model, if it is loaded already
+    """
+    model = model or load_encoder()
     texts = [text_of(c) for c in store.contents(store.sample_item_ids(SAMPLE))]
     if len(texts) < FEW:
         texts += GENERIC_TEXTS
@@ -56,6 +61,7 @@ def create_space(*, name: str = "", activate: bool = True) -> EmbeddingSpace:
     )
     if activate:
         store.activate(space)
+    keep_loaded(space, model)
     return space
 
 

@@ -38,6 +38,11 @@ def encoder_of(space: EmbeddingSpace) -> Encoder:
     return _loaded[space.id]
 
 
+def keep_loaded(space: EmbeddingSpace, model: Encoder) -> None:
+    """Let `encoder_of` give this model, of which the space was made, and not load it again."""
+    _loaded[space.id] = model
+
+
 def encode_queries(space: EmbeddingSpace, texts: Sequence[str]) -> np.ndarray:
     """(n, d) raw vectors of queries, by the encoder process; EncoderError if it does not answer."""
     if space.backend == "hashing":  # unit tests: no model, so no process either

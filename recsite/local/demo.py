@@ -114,11 +114,17 @@ def set_up_commands(data: Path, check: bool) -> list[tuple[str, list[str]]]:
         ("a vector for every film", ["embed"]),
         ("interests, neighbours, popularity", ["learn"]),
     ]
+    commands[1:1] = [("the language model", command) for command in model_commands(data)]
+    return commands
+
+
+def model_commands(data: Path) -> list[list[str]]:
+    """The command that installs the model, if one is needed and not given as a folder."""
     model = os.environ.get("EMBEDDING_MODEL", "")
     is_folder = model and (Path(model).is_dir() or (data / "models" / model).is_dir())
-    if os.environ.get("EMBEDDING_BACKEND", "transformers") == "transformers" and not is_folder:
-        commands.insert(1, ("the language model", ["install_model", *filter(None, [model])]))
-    return commands
+    if os.environ.get("EMBEDDING_BACKEND", "transformers") != "transformers" or is_folder:
+        return []
+    return [["install_model", *filter(None, [model])]]
 
 
 # --- The processes ------------------------------------------------------------------------------
