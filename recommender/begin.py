@@ -15,7 +15,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from catalog import queries
-from catalog.services import Refused
+from catalog.models import User
+from catalog.services import Given, Refused, record_feedback, set_consent
 from catalog.text import clean
 from recommender import jobs, store
 from recommender.diversity.features import joint_features
@@ -154,6 +155,11 @@ def sweep() -> None:
     store.purge_removed_wishes(FORGET_AFTER)
 
 
+def said_by(user_id: int) -> list[Wish]:
+    """What a person's pages list: wishes in force, and those removed within the time of undo."""
+    return store.wishes_of(user_id, removed_within=UNDO_WITHIN)
+
+
 def bring_back(user_id: int, uuid: UUID) -> bool:
     """Undo the removal of a wish; False if there is none."""
     with transaction.atomic():
@@ -163,6 +169,21 @@ def bring_back(user_id: int, uuid: UUID) -> bool:
             raise too_many()
         jobs.request("wish", [user_id])
     return True
+
+
+def begin_with(user: User, text: str, likes: Sequence[Given], *, agrees: bool) -> list[Wish]:
+    """Keep a sentence, likes, or both, all or nothing. `agrees` gives the consent they need."""
+    with transaction.atomic():
+        if agrees:
+            set_consent(user, True)
+        wishes = say(user.pk, text) if text else []
+        for like in likes:
+            try:
+                record_feedback(user, like)
+            except Refused as refusal:
+                if refusal.code != "unknown_item":  # it left the catalogue meanwhile
+                    raise
+    return wishes
 
 
 # --- by picks -----------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 Each page works as plain HTML; htmx only replaces a part of it without reloading the rest.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
 
 from django.conf import settings
@@ -23,7 +23,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.generic import FormView
-from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
 from catalog import queries, services
 from catalog.forms import NameForm, OpinionForm, SignInForm, SignUpForm, UndoForm
@@ -32,7 +32,9 @@ from catalog.serializers import category_out, item_detail_out
 from catalog.services import Refused
 from catalog.text import clean
 from catalog.uuid7 import uuid7
-from recommender import store
+from recommender import begin, store
+from recommender.forms import StartForm, WishForm
+from recommender.models import Wish
 from recommender.recommend import Recommendation, Shown, recommend, similar
 from recommender.search import LONGEST, search
 from recommender.serializers import facts_out, reason_text, words_of
@@ -42,6 +44,8 @@ private = cache_control(private=True, no_store=True)
 
 HUES = 24  # colours of categories in the stylesheet
 SIMILAR = 12
+SUGGESTIONS = 12
+SUGGESTION_PAGES = 5
 HISTORY_PAGE = 50
 LAST_PAGE = 200
 
@@ -294,6 +298,92 @@ def to_sign_in(request: HttpRequest) -> HttpResponse:
     return HttpResponseClientRedirect(response.url) if request.htmx else response
 
 
+# --- the beginning ----------------------------------------------------------------------------
+
+
+@private
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def start(request: HttpRequest) -> HttpResponse:
+    """Where somebody new says a sentence or picks a few items."""
+    form = StartForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        data = form.cleaned_data
+        try:
+            wishes = begin.begin_with(
+                request.user, data["text"], form.likes(), agrees=data["consent"]
+            )
+        except Refused as refusal:
+            if refusal.code == "no_consent":
+                form.add_error("consent", _("Please agree to this first."))
+            else:
+                form.add_error(refusal.field or None, refusal.message)
+        else:
+            if wishes:
+                messages.success(request, noted(wishes))
+            return redirect("for-you")
+    page = page_in(request)
+    shown = begin.suggestions(request.user.pk, limit=SUGGESTIONS, page=page)
+    picked = set(request.POST.getlist("pick"))
+    context = {
+        "form": form,
+        "form_id": uuid7(),
+        "cards": [card_of(facts) | {"is_picked": str(facts.uuid) in picked} for facts in shown],
+        "more": page + 1 if len(shown) == SUGGESTIONS and page < SUGGESTION_PAGES else None,
+        "focus_first": bool(request.htmx),
+        "agrees": store.agrees(request.user.pk),
+        "wishes": begin.said_by(request.user.pk),
+        "next": reverse("start"),
+    }
+    return render(request, "_picks.html" if request.htmx else "start.html", context)
+
+
+def noted(wishes: Sequence[Wish]) -> str:
+    """What became of a sentence; honest about what has to wait."""
+    if waiting := [wish.text for wish in wishes if wish.embedding is None]:
+        return _("Noted. We look for this as soon as the language model answers: %(texts)s") % {
+            "texts": ", ".join(waiting)
+        }
+    if any(wish.is_provisional for wish in wishes):
+        return _("Noted. The language model is resting, so this goes by your words at first.")
+    return _("Noted: this list follows what you said.")
+
+
+@private
+@require_POST
+def remove_wish(request: HttpRequest) -> HttpResponse:
+    return change_wish(request, store.remove_wishes)
+
+
+@private
+@require_POST
+def restore_wish(request: HttpRequest) -> HttpResponse:
+    return change_wish(request, begin.bring_back)
+
+
+def change_wish(request: HttpRequest, change: Callable[[int, UUID], object]) -> HttpResponse:
+    """Remove or bring back one of one's own wishes; the chips as they are then."""
+    if not request.user.is_authenticated:
+        return to_sign_in(request)
+    form = WishForm(request.POST)
+    if not form.is_valid():
+        return unreadable(request)
+    try:
+        if not change(request.user.pk, form.cleaned_data["wish"]):
+            raise Http404
+    except Refused as refusal:
+        messages.error(request, refusal.message)
+        return HttpResponseClientRefresh() if request.htmx else redirect(next_of(request))
+    if not request.htmx:
+        return redirect(f"{next_of(request)}#wishes")
+    context = {
+        "wishes": begin.said_by(request.user.pk),
+        "changed": form.cleaned_data["wish"],
+        "next": next_of(request),
+    }
+    return render(request, "_wishes.html", context)
+
+
 # --- accounts ---------------------------------------------------------------------------------
 
 
@@ -312,6 +402,7 @@ class SignUp(RedirectURLMixin, FormView):
     template_name = "sign_up.html"
     form_class = SignUpForm
     next_page = "for-you"
+    first_page = "start"  # of a new member who came for the list
 
     def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
         if request.user.is_authenticated:
@@ -325,7 +416,8 @@ class SignUp(RedirectURLMixin, FormView):
             form.add_error(refusal.field or None, refusal.message)
             return self.form_invalid(form)
         login(self.request, user)
-        return redirect(self.get_success_url())
+        url = self.get_success_url()
+        return redirect(self.first_page if url == reverse(self.next_page) else url)
 
     def get_context_data(self, **kwargs) -> dict:
         return super().get_context_data(next=self.get_redirect_url(), **kwargs)
@@ -359,6 +451,7 @@ def account(request: HttpRequest) -> HttpResponse:
             }
             for interest in store.interests_of(request.user.pk)
         ],
+        "wishes": begin.said_by(request.user.pk),
         "history": rows[:HISTORY_PAGE],
         "newer": page - 1,
         "older": page + 1 if len(rows) > HISTORY_PAGE and page < LAST_PAGE else None,

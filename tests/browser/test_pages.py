@@ -8,7 +8,7 @@ from django.conf import settings
 from playwright.sync_api import Page, expect
 
 from catalog.models import Category, Feedback
-from recommender import embed, learn, store
+from recommender import begin, embed, learn, store
 from tests.factories import give, make_item, make_person
 
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
@@ -27,6 +27,7 @@ def addresses(item) -> list[str]:
         "/search/?q=mile",
         "/search/?q=xqzzv",
         "/account/",
+        "/start/",
         "/nothing/",
     ]
 
@@ -46,6 +47,8 @@ def filled(alice, films):
         give(alice, film)
     give(alice, item)
     embed.embed_everything()
+    begin.say(alice.pk, f"quiet {LONG}, nothing with superheroes")
+    store.remove_wishes(alice.pk, begin.say(alice.pk, "loud comedies")[0].uuid)
     learn.refresh_person(alice.pk)
     return item
 
@@ -142,6 +145,56 @@ def test_signing_in_leads_back_to_the_page_one_came_from(open_page, alice, films
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/items/{films[0].uuid}/")
     expect(page.locator(".item button[value=like]")).to_be_visible()
+
+
+def test_three_picks_by_keyboard_make_a_list(open_page, alice, films):
+    page = open_page("/start/", person=alice)
+    first = page.locator(".pick input").first
+    first.focus()
+    for _ in range(3):
+        page.keyboard.press("Space")
+        page.keyboard.press("Tab")
+    expect(page.locator(".pick input:checked")).to_have_count(3)
+    page.locator("form.start button.strong").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/")
+    expect(page.locator("#list .reason", has_text="which you liked").first).to_be_visible()
+    assert Feedback.objects.filter(user=alice, kind="like").count() == 3
+
+
+def test_other_items_to_pick_from_are_added_and_picks_stay(open_page, alice, films):
+    page = open_page("/start/", person=alice)
+    page.locator(".pick").nth(1).click()
+    page.click(".others a")
+    expect(page.locator(".pick")).to_have_count(24)
+    expect(page.locator(".pick input").nth(12)).to_be_focused()
+    expect(page.locator(".pick input:checked")).to_have_count(1)
+
+
+def test_a_wish_is_removed_and_brought_back_by_keyboard(open_page, alice, films):
+    begin.say(alice.pk, "quiet westerns, nothing with horror")
+    page = open_page("/account/", person=alice)
+    page.evaluate("window.marked = true")
+    page.get_by_role("button", name="Remove: horror").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Undo: horror")).to_be_focused()
+    assert len(store.wishes_of(alice.pk)) == 1
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Remove: horror")).to_be_focused()
+    assert len(store.wishes_of(alice.pk)) == 2
+    assert page.evaluate("window.marked") is True
+
+
+def test_without_javascript_one_begins_all_the_same(open_page, alice, films):
+    page = open_page("/start/", person=alice, java_script_enabled=False)
+    page.fill("[name=text]", "quiet westerns, nothing with horror")
+    page.locator(".pick").first.click()
+    page.locator("form.start button.strong").click()
+    expect(page.locator(".notice:visible")).to_contain_text("this list follows what you said")
+    page.goto("/account/")
+    page.get_by_role("button", name="Remove: horror").click()
+    page.get_by_role("button", name="Undo: horror").click()
+    assert len(store.wishes_of(alice.pk)) == 2
 
 
 # Not innerWidth: on a phone it grows with what is too wide.

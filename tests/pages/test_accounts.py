@@ -74,7 +74,7 @@ def test_next_never_leaves_the_site(visitor, alice, elsewhere):
     data = {"username": "alice@example.org", "password": "a password of alice"}
     assert visitor.post("/sign-in/", {**data, "next": elsewhere})["Location"] == "/"
     visitor.logout()
-    assert visitor.post("/sign-up/", {**NEW, "next": elsewhere})["Location"] == "/"
+    assert visitor.post("/sign-up/", {**NEW, "next": elsewhere})["Location"] == "/start/"
     assert visitor.get(f"/sign-up/?next={elsewhere}")["Location"] == "/"  # signed in already
 
 
@@ -136,11 +136,11 @@ def test_a_long_history_has_pages(web, alice, films, monkeypatch):
 
 
 @pytest.mark.parametrize("size", [1, 20])
-def test_the_account_makes_five_statements(web, alice, films, size, django_assert_num_queries):
+def test_the_account_makes_six_statements(web, alice, films, size, django_assert_num_queries):
     for film in films[:size]:
         give(alice, film)
-    # session, person, diversity, history with its items, interests
-    with django_assert_num_queries(5):
+    # session, person, diversity, history with its items, interests, wishes
+    with django_assert_num_queries(6):
         assert web.get("/account/").status_code == 200
 
 

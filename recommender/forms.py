@@ -1,0 +1,64 @@
+"""Forms of the pages about what the recommender is told. They check and clean; stories write."""
+
+from uuid import UUID, uuid5
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from catalog.services import Given
+from recommender.begin import LONGEST
+
+MOST_PICKS = 60  # what the pages of suggestions have together
+
+
+class Picks(forms.Field):
+    """Public ids of items, from checkboxes of one name."""
+
+    widget = forms.SelectMultiple
+
+    def to_python(self, value: list[str] | None) -> list[UUID]:
+        try:
+            return [UUID(item) for item in value or []][:MOST_PICKS]
+        except ValueError:
+            raise forms.ValidationError(_("The request cannot be read.")) from None
+
+
+class StartForm(forms.Form):
+    """A sentence, or picks, or both. The page made `id`, so that sending twice is saying once."""
+
+    id = forms.UUIDField()
+    text = forms.CharField(
+        label=_("Say it in a sentence"),
+        required=False,
+        max_length=LONGEST,
+        help_text=_("What you want and what you do not, in English or Chinese."),
+        widget=forms.TextInput(
+            attrs={
+                "placeholder": _("slow science fiction, nothing with superheroes"),
+                "autocomplete": "off",
+            }
+        ),
+    )
+    pick = Picks(required=False)
+    consent = forms.BooleanField(
+        label=_("Use what I say, like, dislike and hide to choose what I am shown."),
+        required=False,
+        help_text=_("It is used for nothing else, and each piece can be taken back."),
+    )
+
+    def clean(self) -> dict:
+        data = super().clean()
+        if not self.errors and not data["text"] and not data["pick"]:
+            raise forms.ValidationError(_("Say a sentence, or pick something that you like."))
+        return data
+
+    def likes(self) -> list[Given]:
+        data = self.cleaned_data
+        return [
+            Given(item=item, kind="like", uuid=uuid5(data["id"], str(item)))
+            for item in data["pick"]
+        ]
+
+
+class WishForm(forms.Form):
+    wish = forms.UUIDField()
