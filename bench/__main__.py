@@ -1,4 +1,8 @@
-"""Measure what bench/README.md says, in one run: `make bench`, `make bench ARGS=--items=10000`."""
+"""Measure what bench/README.md says: `make bench`, or a part of it.
+
+make bench ARGS="requests --items=10000"
+make bench ARGS="quality --data ml-100k --split loo --system popularity"
+"""
 
 import argparse
 import os
@@ -6,22 +10,45 @@ import platform
 import subprocess
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
-TABLE = Path(__file__).with_name("README.md")
-ROUNDS, WARM_UP = 200, 30
+from bench import readme
+
+ROUNDS = 200
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--items", type=int, action="append", help="sizes of the catalogue")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    options = parser.parse_args()
-    sizes = options.items or [10_000, 100_000]
+    options = parsed(sys.argv[1:])
     if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
         from recsite.local import services
 
         services.start()
+    if options.part != "quality":
+        measure_requests(options)
+    if options.part != "requests":
+        from bench.quality import run
+
+        run.main(options)
+    return 0
+
+
+def parsed(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("part", nargs="?", choices=["requests", "quality"], help="both if omitted")
+    requests = parser.add_argument_group("requests")
+    requests.add_argument("--items", type=int, action="append", help="sizes of the catalogue")
+    requests.add_argument("--rounds", type=int, default=ROUNDS)
+    quality = parser.add_argument_group("quality", "each may be given again; part of a name does")
+    quality.add_argument("--data", action="append", help="ml-100k, or a data set in BENCH_DATA")
+    quality.add_argument("--split", action="append", help="loo, utemporal, temporal, cold, folds")
+    quality.add_argument("--system", action="append", help="Medley, or one that it is compared to")
+    quality.add_argument("--again", action="store_true", help="make the lists of peers anew")
+    return parser.parse_args(words)
+
+
+def measure_requests(options: argparse.Namespace) -> None:
+    sizes = options.items or [10_000, 100_000]
     rows = []
     for size in sizes:
         done = subprocess.run(
@@ -32,15 +59,8 @@ def main() -> int:
         )
         rows.append(done.stdout.strip())
         print(rows[-1], flush=True)
-    write(rows, sizes)
-    return 0
-
-
-def write(rows: list[str], sizes: list[int]) -> None:
-    text = TABLE.read_text()
-    head, _, rest = text.partition("<!-- measured -->\n")
-    _, _, tail = rest.partition("<!-- end -->")
-    command = "make bench" + "".join(f" ARGS=--items={n}" for n in sizes if len(sizes) == 1)
+    arguments = "".join(f" --items={n}" for n in sizes) if options.items else ""
+    command = f'make bench ARGS="requests{arguments}"'
     columns = (
         "items | GET p50 ms | p95 | its vector statement p50 ms | ratio"
         " | one search of 200 p50 ms | ratio | recall@200 | web process MB | torch"
@@ -48,9 +68,7 @@ def write(rows: list[str], sizes: list[int]) -> None:
     title = f"| {columns} |\n|{'---|' * (columns.count('|') + 1)}\n"
     today = datetime.now(UTC).date()
     made = f"\n`{command}` on {today}, {os.cpu_count()} cores, {platform.machine()}.\n"
-    TABLE.write_text(
-        f"{head}<!-- measured -->\n{title}" + "\n".join(rows) + f"\n{made}<!-- end -->{tail}"
-    )
+    readme.replace("measured", title + "\n".join(rows) + f"\n{made}")
 
 
 if __name__ == "__main__":

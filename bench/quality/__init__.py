@@ -1,0 +1,1 @@
+"""Our lists beside those of other libraries, on the same files."""
