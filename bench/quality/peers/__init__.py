@@ -21,6 +21,11 @@ class Peer:
 
 
 PEERS = (
+    Peer("implicit ALS", "implicit", "als", "implicit.txt"),
+    Peer("implicit item-kNN, BM25", "implicit", "bm25", "implicit.txt"),
+    Peer("RecTools EASE", "rectools", "ease", "rectools.txt"),
+    Peer("RecTools item-kNN, cosine", "rectools", "knn", "rectools.txt"),
+    Peer("LensKit item-kNN", "lenskit", "knn", "lenskit.txt"),
     Peer("popularity", "baselines", "popularity"),
     Peer("text alone, mean", "baselines", "text"),
     Peer("text alone, ridge", "baselines", "ridge"),
