@@ -104,12 +104,12 @@ def main(n_items: int, rounds: int) -> None:
 
     from bench import catalogue
     from catalog.models import User
-    from recommender import learn, store
+    from recommender import learn, store, train
 
     call_command("migrate", verbosity=0)
     space = catalogue.fill(n_items)
     learn.refresh_popularity()
-    learn.refresh_neighbours()
+    train.activate(train.train(), force=True)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     people = list(User.objects.order_by("pk")[:50])

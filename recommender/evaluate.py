@@ -1,124 +1,40 @@
 """Replay history: what would have been shown, and would it have been liked?
 
 Each person's lists are made from what came before, by the functions that answer a live request,
-and compared with what came after. No learned table is read: neighbours and popularity are learned
-anew from the events that may be known, so nothing of the future leaks in.
+and compared with what came after. No learned table is read: everything is learned anew from the
+events that may be known, so nothing of the future leaks in.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
 from recommender import store
-from recommender.candidates.crowd import item_neighbours, item_popularity
-from recommender.candidates.fusion import reciprocal_rank
-from recommender.candidates.signals import KINDS, WEIGHTS
-from recommender.candidates.taste import read_taste
 from recommender.diversity.measures import category_distance, vector_distance
 from recommender.evaluation import compare, metrics
+from recommender.evaluation.fitting import fit_model, is_good, part
+from recommender.evaluation.replay import (
+    Past,
+    list_for,
+    look_back,
+    model_of,
+    popular_for,
+    rows_by_person,
+)
 from recommender.evaluation.splits import after, last_fraction
-from recommender.ranking.assemble import Ask, asks, membership, person_of, pool_of
-from recommender.ranking.pipeline import Rules, rank
-from recommender.store import NEIGHBOURS, VOTERS, Events, Library
+from recommender.ranking.assemble import membership
+from recommender.ranking.model import Model
+from recommender.ranking.pipeline import Rules
+from recommender.store import Events
 
-DAY = 86_400.0
 FEWEST_PEOPLE = 100
-GOOD = tuple(KINDS.index(kind) for kind in ("like", "save", "share", "purchase"))
-GOOD_RATING = 4.0
-HIDDEN = -1  # in the place of an item that may not be shown
+FITTED_ON = 0.1  # of what is known of each person
 
 
 class TooFew(Exception):
     """There is too little to say anything; the message tells how much there is."""
-
-
-@dataclass(frozen=True)
-class Past:
-    """All that may be known at the moment of the replay."""
-
-    library: Library
-    events: Events
-    of_item: dict[int, int]  # item id → row of the library
-    neighbour_ids: np.ndarray  # (n, k) int64 item ids, -1 where there is none
-    neighbour_weights: np.ndarray  # (n, k)
-    popularity: np.ndarray  # (n,)
-    now: float
-    weights: np.ndarray  # (kinds,) what each kind of feedback weighs
-
-
-def look_back(library: Library, events: Events, weights: np.ndarray = WEIGHTS) -> Past:
-    """Learn from events, for the items of the library, what a live system would have stored.
-
-    weights  (kinds,) what each kind of feedback weighs
-    """
-    rows = {int(item): row for row, item in enumerate(library.ids)}
-    ids = np.full((len(rows), NEIGHBOURS), -1, dtype=np.int64)
-    strengths = np.zeros((len(rows), NEIGHBOURS), dtype=np.float32)
-    popularity = np.zeros(len(rows), dtype=np.float32)
-    if len(events.people):
-        learned, found = item_neighbours(events, weights)
-        known = np.array([rows.get(int(item), -1) for item in learned])
-        ids[known[known >= 0]] = found.ids[known >= 0]
-        strengths[known[known >= 0]] = found.weights[known >= 0]
-        learned, scores = item_popularity(events, weights)
-        known = np.array([rows.get(int(item), -1) for item in learned])
-        popularity[known[known >= 0]] = scores[known >= 0]
-    now = float(events.moments.max(initial=0.0))
-    return Past(library, events, rows, ids, strengths, popularity, now, weights)
-
-
-def list_for(past: Past, history: np.ndarray, rules: Rules, *, pool_size: int) -> np.ndarray:
-    """Item ids for the person of these rows of events (oldest first), as a request would."""
-    events, library = past.events, past.library
-    newest = history[::-1][: store.HISTORY]
-    kinds, values = events.kinds[newest], events.values[newest]
-    taste = read_taste(events.items[newest], kinds, values, past.weights)
-    touched = [past.of_item.get(int(i), -1) for i in np.concatenate([taste.likes, taste.dislikes])]
-    touched = np.array(touched, dtype=np.int64)
-    gone = touched < 0
-    vectors = library.vectors[touched] * ~gone[:, None]
-    neighbour_ids = np.where(gone[:, None], -1, past.neighbour_ids[touched])
-    neighbour_ids[VOTERS:] = -1
-    person, voted = person_of(taste, vectors, neighbour_ids, past.neighbour_weights[touched])
-    free = np.ones(len(library.ids), dtype=bool)
-    seen = [past.of_item.get(int(item), -1) for item in np.unique(events.items[history])]
-    free[[row for row in seen if row >= 0]] = False
-    plan = asks(person, voted, (), pool_size=pool_size)
-    lists = [_fetch(past, ask, person.interests.vectors, free) for ask in plan]
-    fused = reciprocal_rank(lists, weights=[ask.weight for ask in plan])
-    fused = fused[fused != HIDDEN][:pool_size]
-    rows = np.array([past.of_item[int(item)] for item in fused], dtype=np.int64)
-    pool = pool_of(
-        voted,
-        ids=fused,
-        vectors=library.vectors[rows],
-        category_ids=[library.category_ids[row] for row in rows],
-        creators=library.creators[rows],
-        popularity=past.popularity[rows],
-        age_days=np.maximum(past.now - library.moments[rows], 0) / DAY,
-    )
-    return fused[rank(person, pool, rules).order]
-
-
-def _fetch(past: Past, ask: Ask, interests: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """Item ids of one list of candidates, best first: exact where the database approximates."""
-    library = past.library
-    if ask.ids is not None:
-        rows = np.array([past.of_item.get(int(item), -1) for item in ask.ids], dtype=np.int64)
-        # The database too gives ranks first and leaves out what may not be shown then.
-        return np.where((rows >= 0) & free[rows], ask.ids, HIDDEN)
-    if ask.interest is not None:
-        score = library.vectors @ interests[ask.interest]
-        score[~library.vectors.any(axis=1)] = -np.inf
-    elif ask.order == "popular":
-        score = np.where(past.popularity > 0, past.popularity, -np.inf)
-    else:
-        score = np.where(library.moments <= past.now, library.moments, -np.inf)
-    score = np.where(free, score, -np.inf)
-    best = np.argsort(-score, kind="stable")[: ask.limit]
-    return library.ids[best[np.isfinite(score[best])]]
 
 
 @dataclass(frozen=True)
@@ -153,12 +69,6 @@ def systems(k: int, diversity: float, max_per_creator: int | None) -> list[Syste
             for strength in strengths
         ),
     ]
-
-
-def is_good(kinds: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """(n,) bool: which events say that the item was the right one."""
-    rated = (kinds == KINDS.index("rating")) & (values >= GOOD_RATING)
-    return np.isin(kinds, GOOD) | rated
 
 
 def held_out(events: Events, *, holdout: float | None, at: datetime | None) -> np.ndarray:
@@ -199,13 +109,13 @@ def evaluate(
     """
     library, events = store.library(_space()), store.events()
     held = held_out(events, holdout=holdout, at=at)
-    known = store.events(until=at) if at else _part(events, ~held)
-    past = look_back(library, known, store.weights_of_kinds())
+    known = store.events(until=at) if at else part(events, ~held)
+    past, model = fit_past(library, known)
     targets = _targets(events, held, past)
     if not targets:
         raise TooFew("nobody liked an item afterwards that is still shown and was new to them")
     people = sorted(targets)[:most_people]
-    rows_of = _rows_by_person(past.events)
+    rows_of = rows_by_person(past.events.people)
     had = dict(zip(*np.unique(past.events.items, return_counts=True), strict=True))
     everybody = len(rows_of)
     membership_of = membership(library.category_ids)
@@ -216,9 +126,9 @@ def evaluate(
         for person in people:
             history = rows_of[person]
             shown = (
-                list_for(past, history, system.rules, pool_size=pool_size)
+                list_for(past, history, replace(system.rules, model=model), pool_size=pool_size)
                 if system.rules
-                else _popular(past, history, k)
+                else popular_for(past, history, k)
             )
             rows = [past.of_item[int(item)] for item in shown]
             before = [past.of_item.get(int(i), -1) for i in past.events.items[history]]
@@ -239,11 +149,20 @@ def evaluate(
             Result(
                 system.name,
                 {name: np.array(row) for name, row in values.items()},
-                metrics.coverage(together, len(library.ids)),
-                metrics.gini(together, len(library.ids)),
+                metrics.coverage(together, int(library.shown.sum())),
+                metrics.gini(together, int(library.shown.sum())),
             )
         )
     return results
+
+
+def fit_past(library: store.Library, known: Events) -> tuple[Past, Model]:
+    """What a live system would have learned of these events, and the weights it would use."""
+    weights = store.weights_of_kinds()
+    held = last_fraction(known.people, known.moments, FITTED_ON)
+    fitted = fit_model(library, known, held, weights=weights)
+    past = look_back(library, known, weights)
+    return past, model_of(past.learned, fitted.model)
 
 
 MEASURES = (
@@ -283,36 +202,14 @@ def _space() -> store.Space | None:
     return store.Space(active.id, active.dimension) if active else None
 
 
-def _part(events: Events, keep: np.ndarray) -> Events:
-    return Events(
-        events.people[keep],
-        events.items[keep],
-        events.kinds[keep],
-        events.values[keep],
-        events.moments[keep],
-        events.now,
-    )
-
-
 def _targets(events: Events, held: np.ndarray, past: Past) -> dict[int, np.ndarray]:
-    """What each person liked in the held-out part, of items in the library and not had before."""
+    """What each person liked in the held-out part, of items still shown and not had before."""
     rows = np.flatnonzero(held & is_good(events.kinds, events.values))
     had = set(zip(past.events.people.tolist(), past.events.items.tolist(), strict=True))
     known = {person for person, _ in had}
     found: dict[int, set[int]] = {}
     for person, item in zip(events.people[rows].tolist(), events.items[rows].tolist(), strict=True):
-        if person in known and item in past.of_item and (person, item) not in had:
+        row = past.of_item.get(item, -1)
+        if person in known and row >= 0 and past.library.shown[row] and (person, item) not in had:
             found.setdefault(person, set()).add(item)
     return {person: np.array(sorted(items)) for person, items in found.items()}
-
-
-def _rows_by_person(events: Events) -> dict[int, np.ndarray]:
-    order = np.argsort(events.people, kind="stable")
-    people, begins = np.unique(events.people[order], return_index=True)
-    return dict(zip(people.tolist(), np.split(order, begins[1:]), strict=True))
-
-
-def _popular(past: Past, history: np.ndarray, k: int) -> np.ndarray:
-    seen = np.isin(past.library.ids, past.events.items[history])
-    score = np.where(seen, -1.0, past.popularity)
-    return past.library.ids[np.argsort(-score, kind="stable")[:k]]

@@ -11,11 +11,11 @@ import numpy as np
 from django.db import transaction
 
 from recommender import jobs, store
-from recommender.candidates.crowd import item_neighbours, item_popularity
-from recommender.candidates.interests import learn_interests
-from recommender.candidates.neighbours import votes
 from recommender.candidates.taste import read_taste
+from recommender.ranking.assemble import person_of
+from recommender.ranking.model import untrained
 from recommender.store import Source
+from recommender.training.learned import popularities
 
 DEEP_HISTORY = 1000  # feedback that candidates are refreshed from
 CANDIDATES = 200
@@ -26,12 +26,15 @@ def refresh_person(user_id: int) -> None:
     side = store.person_side(user_id, history=DEEP_HISTORY)
     history = side.history
     taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
-    known = store.touched(side.space, taste.likes, voters=DEEP_HISTORY)
+    model = store.model_of_version(side.version) if side.version else untrained()
+    touched = store.touched(side.space, side.version, taste.items)
+    person, voted = person_of(taste, touched.known, model)
+    liked, vectors = taste.items[taste.liked], touched.known.vectors[taste.liked]
     if side.space:
-        has_vector = known.vectors.any(axis=1)
-        interests = learn_interests(known.vectors[has_vector], taste.weights[has_vector])
-        facts = store.facts(taste.likes[has_vector])
-        liked = [facts[item] for item in taste.likes[has_vector].tolist()]
+        has_vector = vectors.any(axis=1)
+        interests = person.interests
+        facts = store.facts(liked[has_vector])
+        liked = [facts[item] for item in liked[has_vector].tolist()]
         words = [
             describe([fact for fact, of in zip(liked, interests.members, strict=True) if of == n])
             for n in range(len(interests.weights))
@@ -43,11 +46,9 @@ def refresh_person(user_id: int) -> None:
         ]
     else:
         nearest = []
-    found, strengths, _ = votes(known.neighbour_ids, known.neighbour_weights, taste.weights)
-    voted = found[np.argsort(-strengths, kind="stable")]
     pool = store.find(
         side.space,
-        [*nearest, Source(weight=1.0, item_ids=voted[: 2 * CANDIDATES])],
+        [*nearest, Source(weight=1.0, item_ids=voted.best(2 * CANDIDATES))],
         seen=side.seen,
         limit=CANDIDATES,
     )
@@ -73,15 +74,8 @@ def refresh_popularity() -> None:
     """How much people like each item of late; each person counts once an item."""
     events = store.events()
     if len(events.people):
-        store.replace_popularity(*item_popularity(events, store.weights_of_kinds()))
-
-
-def refresh_neighbours() -> None:
-    """Which items the same people like: a top-100 an item, so that a new like counts at once."""
-    events = store.events()
-    if len(events.people):
-        item_ids, found = item_neighbours(events, store.weights_of_kinds())
-        store.replace_neighbours(item_ids, found.ids, found.weights)
+        items = np.unique(events.items)
+        store.replace_popularity(items, *popularities(events, items, store.weights_of_kinds()))
 
 
 def weigh_kinds(weights: Mapping[str, float | None]) -> None:
@@ -92,4 +86,4 @@ def weigh_kinds(weights: Mapping[str, float | None]) -> None:
     with transaction.atomic():
         if store.put_kind_weights(weights):
             jobs.request("popularity", [0])
-            jobs.request("neighbours", [0])
+            jobs.request("train", [0])

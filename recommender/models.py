@@ -103,20 +103,69 @@ class Word(models.Model):
     word = models.CharField(primary_key=True, max_length=40, db_collation="C")
 
 
-class Neighbours(models.Model):
-    """The items that people who liked this one like too, strongest first, with their weights."""
+class ModelVersion(models.Model):
+    """What one training learned, and how it was judged; of items it lies in LearnedItem."""
 
-    item = models.OneToOneField(Item, models.CASCADE, primary_key=True, related_name="neighbours")
-    ids = ArrayField(models.BigIntegerField())
-    weights = ArrayField(Real())
-    learned_at = models.DateTimeField(db_default=Now())
+    class Status(models.TextChoices):
+        INACTIVE = "inactive", _("inactive")
+        ACTIVE = "active", _("active")
+        RETIRED = "retired", _("retired")
+
+    name = models.SlugField(_("name"), max_length=60, unique=True)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.INACTIVE)
+    # Weights and maps as safetensors; empty when retired.
+    tensors = models.BinaryField(_("weights"))
+    digest = models.CharField(_("digest of the weights"), max_length=64)
+    data_digest = models.CharField(_("digest of the events"), max_length=64)
+    events = models.PositiveBigIntegerField(_("events"))
+    people = models.PositiveBigIntegerField(_("people"))
+    items = models.PositiveBigIntegerField(_("items"))
+    until = models.DateTimeField(_("newest event"))
+    seed = models.BigIntegerField(_("seed"))
+    seconds = models.FloatField(_("seconds of training"))
+    metrics = models.JSONField(_("metrics"), default=dict)
+    has_passed = models.BooleanField(_("comparison passed"))
+    created_at = models.DateTimeField(_("trained"), db_default=Now(), editable=False)
+    activated_at = models.DateTimeField(_("activated"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("model version")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["status"], condition=Q(status="active"), name="modelversion_one_active"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LearnedItem(models.Model):
+    """What a version learned of an item: arrays in the form of store/versions.py."""
+
+    # No index of their own: the unique constraint begins with the version, and an item that goes
+    # is looked for by its primary key in a few versions.
+    version = models.ForeignKey(ModelVersion, models.CASCADE, db_index=False)
+    item = models.ForeignKey(Item, models.CASCADE, related_name="learned")
+    related_ids = models.BinaryField(_("related items"))
+    related_weights = models.BinaryField(_("weights of related items"))
+    factors = models.BinaryField(_("factors"))
+    # Of an item without feedback: the items that stand in for it.
+    stand_in_ids = models.BinaryField(_("items that stand in"), null=True)
+    stand_in_weights = models.BinaryField(_("weights of items that stand in"), null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["version", "item"], name="learneditem_once_a_version"),
+        ]
 
 
 class Popularity(models.Model):
-    """How much people like an item of late, from 0 to 1."""
+    """How much people like an item of late, and just now, each from 0 to 1."""
 
     item = models.OneToOneField(Item, models.CASCADE, primary_key=True, related_name="popularity")
     score = Real()
+    trend = Real(db_default=0.0)
     learned_at = models.DateTimeField(db_default=Now())
 
     class Meta:

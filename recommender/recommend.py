@@ -13,9 +13,10 @@ from django.conf import settings
 from django.db import transaction
 
 from recommender import store
-from recommender.candidates.taste import read_taste
+from recommender.candidates.taste import Taste, read_taste
 from recommender.ranking.assemble import asks, person_of, pool_of
 from recommender.ranking.explain import reason_codes
+from recommender.ranking.model import LISTS, untrained
 from recommender.ranking.pipeline import Person, Pool, Ranked, Rules, rank
 from recommender.store import Facts, Source, Touched
 
@@ -70,11 +71,9 @@ def recommend(
         side = store.person_side(user_id)
         history = side.history
         taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
-        # Likes first: the first ones vote.
-        known = store.touched(side.space, np.concatenate([taste.likes, taste.dislikes]))
-        person, voted = person_of(
-            taste, known.vectors, known.neighbour_ids, known.neighbour_weights
-        )
+        model = store.model_of_version(side.version) if side.version else untrained()
+        known = store.touched(side.space, side.version, taste.items)
+        person, voted = person_of(taste, known.known, model)
         size = max(settings.POOL_SIZE, POOL_FACTOR * limit)
         found = store.find(
             side.space,
@@ -82,12 +81,13 @@ def recommend(
                 Source(
                     weight=ask.weight,
                     limit=ask.limit,
-                    vector=None if ask.interest is None else person.interests.vectors[ask.interest],
+                    vector=ask.vector,
                     item_ids=ask.ids,
                     order=ask.order,
                 )
                 for ask in asks(person, voted, side.candidates, pool_size=size)
             ],
+            version=side.version,
             seen=side.seen,
             limit=size,
         )
@@ -98,7 +98,11 @@ def recommend(
             category_ids=found.category_ids,
             creators=found.creators,
             popularity=found.popularity,
+            trend=found.trend,
             age_days=np.maximum(found.now - found.moments, 0) / DAY,
+            factors=found.factors,
+            stand_in_ids=found.stand_in_ids,
+            stand_in_weights=found.stand_in_weights,
         )
         if diversity is None:
             diversity = settings.DEFAULT_DIVERSITY if side.diversity is None else side.diversity
@@ -111,9 +115,10 @@ def recommend(
                 diversity=diversity,
                 strategy=strategy,
                 max_per_creator=settings.MAX_PER_CREATOR,
+                model=model,
             ),
         )
-        results = _rows(person, pool, ranked, known)
+        results = _rows(person, pool, ranked, known, taste)
         report = asdict(ranked.report)
         served = store.put_served(
             user_id,
@@ -126,9 +131,10 @@ def recommend(
     return Recommendation(served, results, report, diversity, strategy)
 
 
-def _rows(person: Person, pool: Pool, ranked: Ranked, known: Touched) -> list[Shown]:
+def _rows(person: Person, pool: Pool, ranked: Ranked, known: Touched, taste: Taste) -> list[Shown]:
     facts = store.facts(pool.ids[ranked.order])
     reasons = reason_codes(person, pool, ranked, ranked.order)
+    liked = np.flatnonzero(taste.liked)  # rows of what was touched
     return [
         Shown(
             rank=place,
@@ -137,8 +143,8 @@ def _rows(person: Person, pool: Pool, ranked: Ranked, known: Touched) -> list[Sh
             reason=reason
             and Reason(
                 reason.kind,
-                known.titles[reason.like] if reason.like is not None else "",
-                known.uuids[reason.like] if reason.like is not None else None,
+                known.titles[liked[reason.like]] if reason.like is not None else "",
+                known.uuids[liked[reason.like]] if reason.like is not None else None,
             ),
         )
         for place, (row, reason) in enumerate(zip(ranked.order, reasons, strict=True), start=1)
@@ -149,11 +155,12 @@ def similar(item_id: int, *, limit: int = 20, user_id: int | None = None) -> lis
     """Items like one item: near in content, or liked by the same people. Best first."""
     with transaction.atomic():
         side = store.person_side(user_id, history=1)
-        known = store.touched(side.space, [item_id])
+        known = store.touched(side.space, side.version, [item_id]).known
         sources = []
         if known.vectors.any():
             sources.append(Source(weight=1.0, vector=known.vectors[0], limit=3 * limit))
-        near = known.neighbour_ids[0][known.neighbour_ids[0] >= 0]
+        taste = LISTS.index("taste")
+        near = known.related_ids[0, taste][known.related_weights[0, taste] > 0]
         if len(near):
             sources.append(Source(weight=0.5, item_ids=near[: 3 * limit]))
         found = store.find(side.space, sources, seen=[item_id], limit=limit)

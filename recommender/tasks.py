@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
-from recommender import begin, jobs, learn
+from recommender import begin, jobs, learn, train
 from recommender import embed as embedding
 from recommender.embeddings.encoder import EncoderError
 
@@ -54,9 +54,9 @@ def popularity(job_ids: list[int]) -> None:
     work(job_ids, lambda _: learn.refresh_popularity())
 
 
-@shared_task(name="recommender.tasks.neighbours")
-def neighbours(job_ids: list[int]) -> None:
-    work(job_ids, lambda _: learn.refresh_neighbours())
+@shared_task(name="recommender.tasks.train")
+def train_version(job_ids: list[int]) -> None:
+    work(job_ids, lambda _: train.train_and_offer())
 
 
 @shared_task(name="recommender.tasks.sweep")

@@ -266,7 +266,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_FOLDER / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     name: {"task": "recommender.tasks.plan", "schedule": seconds, "args": [name]}
-    for name, seconds in {"popularity": 300.0, "neighbours": 3600.0, "sweep": 600.0}.items()
+    for name, seconds in {"popularity": 300.0, "train": 7 * 86_400.0, "sweep": 600.0}.items()
 }
 
 # Language models
@@ -284,7 +284,9 @@ ADMIN_PATH = os.environ.get("ADMIN_PATH", "operate/")
 DEFAULT_DIVERSITY = env_float("DEFAULT_DIVERSITY", 0.3, low=0, high=1)
 DEFAULT_STRATEGY = env_choice("DEFAULT_STRATEGY", "mmr", ("mmr", "dpp"))
 MAX_PER_CREATOR = env_int("MAX_PER_CREATOR", 3, low=1, high=100)
-POOL_SIZE = env_int("POOL_SIZE", 200, low=50, high=2000)
+POOL_SIZE = env_int("POOL_SIZE", 250, low=50, high=2000)
+# Whether the weekly training serves at once what passed its comparison; the first always does.
+ACTIVATE_TRAINED = env_bool("ACTIVATE_TRAINED", False)
 
 LOGGING = {
     "version": 1,

@@ -56,7 +56,7 @@ def import_feedback(user: User, item: Item, kind: str = "like", *, days_ago: flo
 def embed_and_learn() -> None:
     """Do all the work that waits, as the workers would."""
     embed.embed_everything()
-    from recommender import learn
+    from recommender import learn, train
 
     learn.refresh_popularity()
-    learn.refresh_neighbours()
+    train.activate(train.train(), force=True)

@@ -8,6 +8,7 @@ import numpy as np
 from recommender.candidates.signals import decay
 
 HALF_LIFE_DAYS = 180.0
+TREND_HALF_LIFE_DAYS = 30.0
 
 
 def popularity(

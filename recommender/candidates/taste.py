@@ -13,16 +13,49 @@ from recommender.candidates.signals import KINDS, WEIGHTS, rating_mean, signal
 # A like counts half after so many newer ones: order within a history says more than its dates.
 HALF_LIFE_ITEMS = 8.0
 LIKED, DISLIKED = 0.1, -0.3  # of a signal that is 1 for a like
+# What was taken up says something, whatever was thought of it afterwards; this much of a like.
+TAKEN_UP = 0.25
 _NUMBER = {kind: number for number, kind in enumerate(KINDS)}
 
 
 @dataclass(frozen=True)
 class Taste:
-    """Items as rows of nothing but ids; vectors are fetched for these alone."""
+    """Items as nothing but ids, newest first; vectors are fetched for these alone."""
 
-    likes: np.ndarray  # (l,) int64 item ids, newest first
-    weights: np.ndarray  # (l,) float32, at most 1 for the newest like
-    dislikes: np.ndarray  # (x,) int64 item ids, newest first
+    items: np.ndarray  # (n,) int64 item ids
+    liking: np.ndarray  # (n,) float32, 1 for a like, below 0 for what was not liked
+    affinity: np.ndarray  # (n,) float32, 0 to 1.2: see affinity()
+
+    @property
+    def liked(self) -> np.ndarray:
+        """(n,) bool"""
+        return self.liking >= LIKED
+
+    @property
+    def disliked(self) -> np.ndarray:
+        """(n,) bool"""
+        return self.liking <= DISLIKED
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(l,) float32 of the likes: at most 1 for the newest, fading with newer ones."""
+        liking = self.liking[self.liked]
+        fading = 0.5 ** (np.arange(len(liking)) / HALF_LIFE_ITEMS)
+        return (np.minimum(liking, 1.2) / 1.2 * fading).astype(np.float32)
+
+
+def taken_up(kinds: np.ndarray, says: np.ndarray) -> np.ndarray:
+    """(n,) float32 from 0 to 1: how far each piece of feedback shows that the item was taken up.
+
+    kinds, says  (n,) indices into KINDS, and what each says; a rating, however low, was of
+                 something seen
+    """
+    return np.where(kinds == _NUMBER["rating"], 1.0, np.clip(says, 0.0, 1.0)).astype(np.float32)
+
+
+def affinity(liking: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """(n,) float32: what an item counts for in a history from which others are foretold."""
+    return (TAKEN_UP * taken + (1.0 - TAKEN_UP) * np.maximum(liking, 0.0)).astype(np.float32)
 
 
 def read_taste(
@@ -39,17 +72,15 @@ def read_taste(
     weights   (len(KINDS),) of each kind
     """
     if len(item_ids) == 0:
-        none = np.zeros(0, dtype=np.int64)
-        return Taste(none, np.zeros(0, dtype=np.float32), none)
+        none = np.zeros(0, dtype=np.float32)
+        return Taste(none.astype(np.int64), none, none)
     numbers = np.array([_NUMBER[k] if isinstance(k, str) else k for k in kinds], dtype=np.int8)
     ratings = values[(numbers == _NUMBER["rating"]) & ~np.isnan(values)]
     says = signal(numbers, values, rating_mean=rating_mean(ratings), weights=weights)
     ids, first, where = np.unique(item_ids, return_index=True, return_inverse=True)
-    total = np.bincount(where, weights=says, minlength=len(ids))
+    liking = np.bincount(where, weights=says, minlength=len(ids))
+    taken = np.zeros(len(ids), dtype=np.float32)
+    np.maximum.at(taken, where, taken_up(numbers, says))
     newest_first = np.argsort(first, kind="stable")
-    ids, total = ids[newest_first], total[newest_first]
-    liked = total >= LIKED
-    likes = ids[liked]
-    fading = 0.5 ** (np.arange(len(likes)) / HALF_LIFE_ITEMS)
-    weights = np.minimum(total[liked], 1.2) / 1.2 * fading
-    return Taste(likes, weights.astype(np.float32), ids[total <= DISLIKED])
+    liking, taken = liking[newest_first].astype(np.float32), taken[newest_first]
+    return Taste(ids[newest_first], liking, affinity(np.minimum(liking, 1.2), taken))

@@ -9,61 +9,136 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recommender.candidates.factors import fold_in
 from recommender.candidates.interests import learn_interests
-from recommender.candidates.neighbours import votes
 from recommender.candidates.taste import Taste
+from recommender.ranking.model import LISTS, PARTS, Model, untrained
 from recommender.ranking.pipeline import Person, Pool
 
+# A vote counts half after so many newer items: for what comes next the last few say most, for
+# what somebody likes at all the whole history. None: it never fades.
+VOTES = (("order", "order", 2.0), ("past_order", "order", 6.0), ("next", "next", 6.0))
+VOTES += (("taste", "taste", None),)
+ORDERLY = 30  # newest items whose lists of order are read; further back they would count nothing
+TEXT_HALF_LIFE, MAP_HALF_LIFE, FACTORS_HALF_LIFE = 3.0, 20.0, 20.0
+
 # The say of each source in the fusion by reciprocal rank, of which the pool is the best part.
-VOTED, GIVEN, POPULAR, NEW = 1.0, 0.3, 0.2, 0.1
+VOTED, MAPPED, GIVEN, POPULAR, NEW = 1.0, 0.3, 0.3, 0.2, 0.1
 FEWEST_NEAREST = 30  # of the least interest
 SPARE = 1.5  # interests share so many times the pool, since their lists overlap
+_SAY = dict(zip(PARTS, untrained().weights[-1], strict=True))
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the items of a history, in the order of Taste.items."""
+
+    vectors: np.ndarray  # (n, d) float32 unit rows, zeros where there is none
+    related_ids: np.ndarray  # (n, 3, k) int64 in the order of LISTS, -1 where there is none
+    related_weights: np.ndarray  # (n, 3, k) float32
+    factors: np.ndarray  # (n, f) float32, zeros where there is none
 
 
 @dataclass(frozen=True)
 class Votes:
-    """Items that neighbours of likes vote for, strongest first."""
+    """Items that the history speaks for."""
 
-    ids: np.ndarray  # (v,) int64
-    strengths: np.ndarray  # (v,) float32
-    likes: np.ndarray  # (v,) int64 row of the like that gave most
+    ids: np.ndarray  # (v,) int64 ascending
+    strengths: np.ndarray  # (v, 4) float32 in the order of VOTES
+
+    def best(self, limit: int) -> np.ndarray:
+        """Ids, the strongest first: all kinds of votes together, each against its best."""
+        if len(self.ids) == 0:
+            return self.ids
+        against = np.maximum(self.strengths.max(axis=0), np.finfo(np.float32).tiny)
+        say = np.array([_SAY[part] for part, _, _ in VOTES], dtype=np.float32)
+        together = (np.maximum(self.strengths, 0.0) / against) @ say
+        best = np.argsort(-together, kind="stable")[:limit]
+        return self.ids[best[together[best] > 0]]
+
+
+def fading(n: int, half_life: float | None) -> np.ndarray:
+    """(n,) float32: 1 for the newest of n, half of it for every half_life newer ones."""
+    if half_life is None:
+        return np.ones(n, dtype=np.float32)
+    return np.exp2(-np.arange(n, dtype=np.float32) / half_life)
+
+
+def person_of(taste: Taste, known: Known, model: Model) -> tuple[Person, Votes]:
+    """What a history says of its person, and of other items."""
+    liked, disliked = taste.liked, taste.disliked
+    likes, dislikes = known.vectors[liked], known.vectors[disliked]
+    has_vector = likes.any(axis=1)
+    n = len(taste.items)
+    text = (taste.affinity * fading(n, TEXT_HALF_LIFE)) @ known.vectors
+    mapped = (taste.affinity * fading(n, MAP_HALF_LIFE)) @ known.vectors
+    if model.text_map.shape == (known.vectors.shape[1],) * 2:
+        mapped = mapped @ model.text_map
+    else:
+        mapped = np.zeros_like(mapped)
+    if model.gram.shape[0] == known.factors.shape[1]:
+        mine = fold_in(known.factors, taste.affinity * fading(n, FACTORS_HALF_LIFE), model.gram)
+    else:
+        mine = np.zeros(known.factors.shape[1], dtype=np.float32)
+    given = _given(taste, known)
+    person = Person(
+        interests=learn_interests(likes[has_vector], taste.weights[has_vector]),
+        like_ids=taste.items[liked],
+        like_vectors=likes,
+        dislike_vectors=dislikes[dislikes.any(axis=1)],
+        history_length=n,
+        text=_unit(text),
+        mapped=_unit(mapped),
+        factors=mine,
+        related_ids=known.related_ids[liked],
+        given=np.stack([given[:, number][liked] for number in range(len(VOTES))], axis=1),
+    )
+    return person, _votes(known.related_ids, given)
+
+
+def _given(taste: Taste, known: Known) -> np.ndarray:
+    """(n, 4, k) float32: what each item of the history gives to its related items."""
+    n, _, k = known.related_ids.shape
+    given = np.empty((n, len(VOTES), k), dtype=np.float32)
+    for number, (_, of, half_life) in enumerate(VOTES):
+        say = taste.affinity if of == "taste" else (taste.affinity > 0).astype(np.float32)
+        say = say * fading(n, half_life)
+        if of != "taste":
+            say[ORDERLY:] = 0.0
+        given[:, number] = known.related_weights[:, LISTS.index(of)] * say[:, None]
+    return given
+
+
+def _votes(related_ids: np.ndarray, given: np.ndarray) -> Votes:
+    ids, where = np.unique(related_ids, return_inverse=True)
+    where = where.reshape(related_ids.shape)
+    strengths = np.stack(
+        [
+            np.bincount(
+                where[:, LISTS.index(of)].ravel(), given[:, number].ravel(), minlength=len(ids)
+            )
+            for number, (_, of, _) in enumerate(VOTES)
+        ],
+        axis=1,
+    ).astype(np.float32)
+    there = ids >= 0
+    return Votes(ids[there].astype(np.int64), strengths[there])
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(vector)
+    return (vector / length if length > 1e-6 else np.zeros_like(vector)).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One list of candidates to fetch: the nearest of an interest, given ids, or an order."""
+    """One list of candidates to fetch: the nearest of a vector, given ids, or an order."""
 
     weight: float
     limit: int
-    interest: int | None = None
+    vector: np.ndarray | None = None
     ids: np.ndarray | None = None
     order: str | None = None  # "popular" or "new"
-
-
-def person_of(
-    taste: Taste, vectors: np.ndarray, neighbour_ids: np.ndarray, neighbour_weights: np.ndarray
-) -> tuple[Person, Votes]:
-    """Interests, dislikes and votes of a person.
-
-    vectors            (l + x, d) of the likes, then of the dislikes; zeros where there is none
-    neighbour_ids      (l + x, k) int64, -1 where there is none; those of dislikes have no say
-    """
-    n_likes = len(taste.likes)
-    likes, dislikes = vectors[:n_likes], vectors[n_likes:]
-    known = likes.any(axis=1)
-    person = Person(
-        interests=learn_interests(likes[known], taste.weights[known]),
-        like_ids=taste.likes,
-        like_vectors=likes,
-        like_weights=taste.weights,
-        dislike_vectors=dislikes[dislikes.any(axis=1)],
-        history_length=n_likes + len(taste.dislikes),
-    )
-    ids, strengths, best = votes(
-        neighbour_ids[:n_likes], neighbour_weights[:n_likes], taste.weights
-    )
-    order = np.argsort(-strengths, kind="stable")
-    return person, Votes(ids[order], strengths[order], best[order])
 
 
 def asks(person: Person, voted: Votes, given: Sequence[int], *, pool_size: int) -> list[Ask]:
@@ -73,12 +148,15 @@ def asks(person: Person, voted: Votes, given: Sequence[int], *, pool_size: int) 
         Ask(
             weight=float(weight / weights.max()),
             limit=max(FEWEST_NEAREST, int(np.ceil(SPARE * pool_size * weight))),
-            interest=number,
+            vector=vector,
         )
-        for number, weight in enumerate(weights)
+        for weight, vector in zip(weights, person.interests.vectors, strict=True)
     ]
-    if len(voted.ids):
-        plan.append(Ask(weight=VOTED, limit=pool_size, ids=voted.ids[:pool_size]))
+    if person.mapped.any():
+        plan.append(Ask(weight=MAPPED, limit=pool_size // 2, vector=person.mapped))
+    best = voted.best(pool_size)
+    if len(best):
+        plan.append(Ask(weight=VOTED, limit=pool_size, ids=best))
     if len(given):
         plan.append(Ask(weight=GIVEN, limit=len(given), ids=np.asarray(given, dtype=np.int64)))
     # An interest alone can fill the pool; without one, what is liked and what is new must.
@@ -96,27 +174,45 @@ def pool_of(
     category_ids: Sequence[Sequence[int]],
     creators: np.ndarray,
     popularity: np.ndarray,
+    trend: np.ndarray,
     age_days: np.ndarray,
+    factors: np.ndarray,
+    stand_in_ids: np.ndarray,
+    stand_in_weights: np.ndarray,
 ) -> Pool:
-    """The pool of candidates with the votes for each."""
-    strengths = np.zeros(len(ids), dtype=np.float32)
-    voters = np.full(len(ids), -1, dtype=np.int64)
-    if len(voted.ids) and len(ids):
-        by_id = np.argsort(voted.ids)
-        at = by_id[np.minimum(np.searchsorted(voted.ids[by_id], ids), len(by_id) - 1)]
-        has_votes = voted.ids[at] == ids
-        strengths[has_votes] = voted.strengths[at[has_votes]]
-        voters[has_votes] = voted.likes[at[has_votes]]
+    """The pool of candidates with the votes for each.
+
+    stand_in_ids, stand_in_weights  (n, s) for an item nobody has touched: the votes for these are
+                                    its own, as far as they weigh; -1 where there is none
+    """
+    votes = _votes_for(voted, ids)
+    new = (stand_in_ids >= 0).any(axis=1)
+    if new.any():
+        theirs = _votes_for(voted, stand_in_ids[new].ravel())
+        theirs = theirs.reshape(int(new.sum()), stand_in_ids.shape[1], len(VOTES))
+        votes[new] = np.einsum("ms,msv->mv", stand_in_weights[new], theirs)
     return Pool(
         ids=ids,
         vectors=vectors,
         categories=membership(category_ids),
         creators=creators,
         popularity=popularity,
+        trend=trend,
         age_days=age_days,
-        votes=strengths,
-        voter=voters,
+        votes=votes,
+        factors=factors,
+        touched=~new & ((popularity > 0) | votes.any(axis=1)),
     )
+
+
+def _votes_for(voted: Votes, ids: np.ndarray) -> np.ndarray:
+    """(n, 4) float32: zeros where nothing votes."""
+    votes = np.zeros((len(ids), len(VOTES)), dtype=np.float32)
+    if len(voted.ids) and len(ids):
+        at = np.minimum(np.searchsorted(voted.ids, ids), len(voted.ids) - 1)
+        there = voted.ids[at] == ids
+        votes[there] = voted.strengths[at[there]]
+    return votes
 
 
 def membership(category_ids: Sequence[Sequence[int]]) -> np.ndarray:

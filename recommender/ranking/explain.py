@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recommender.ranking.model import LISTS, PARTS
 from recommender.ranking.pipeline import Person, Pool, Ranked
-from recommender.ranking.score import PARTS
+
+BY_PEOPLE = ("order", "past_order", "next", "taste", "factors")
+BY_TEXT = ("text", "map", "interest")
+_LIST_OF = [LISTS.index(name) for name in ("order", "order", "next", "taste")]
 
 NEAR = 0.25  # cosine of centred vectors, from which two texts are about the same thing
 STRONG_VOTE = 0.1  # of the strongest vote in the pool
@@ -38,14 +42,16 @@ def reason_codes(
     """
     rows = np.asarray(rows, dtype=np.int64)
     places = len(ranked.order)
-    strongest = pool.votes.max(initial=0.0)
     least = np.sort(ranked.relevance)[::-1][:places].min(initial=np.inf)
     spoken = np.maximum(ranked.parts[rows], 0.0)
     share = spoken / np.maximum(spoken.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
     of = {name: share[:, column] for column, name in enumerate(PARTS)}
 
-    voter, like = pool.voter[rows], ranked.best_like[rows]
-    voted = (voter >= 0) & (pool.votes[rows] > 0) & (pool.votes[rows] >= STRONG_VOTE * strongest)
+    voter, like = voters(person, pool, ranked, rows), ranked.best_like[rows]
+    people = sum(np.maximum(ranked.parts[:, PARTS.index(name)], 0.0) for name in BY_PEOPLE)
+    voted = (voter >= 0) & (people[rows] >= STRONG_VOTE * people.max(initial=0.0))
+    by_people = sum(of[name] for name in BY_PEOPLE)
+    by_text = sum(of[name] for name in BY_TEXT)
     similar = like >= 0
     if similar.any():
         similar &= np.einsum("nd,nd->n", pool.vectors[rows], person.like_vectors[like]) >= NEAR
@@ -57,8 +63,8 @@ def reason_codes(
     for n in range(len(rows)):
         # What has to do with oneself says more than what all like, even where it weighs less.
         own = [
-            Reason("voted", int(voter[n]), float(of["votes"][n])) if voted[n] else None,
-            Reason("similar", int(like[n]), float(of["interest"][n])) if similar[n] else None,
+            Reason("voted", int(voter[n]), float(by_people[n])) if voted[n] else None,
+            Reason("similar", int(like[n]), float(by_text[n])) if similar[n] else None,
         ]
         all_like = [
             Reason("popular", None, float(of["popularity"][n])) if popular[n] else None,
@@ -67,6 +73,23 @@ def reason_codes(
         reason = _strongest(own) or _strongest(all_like)
         reasons.append(reason or (Reason("varied") if varied[n] else None))
     return reasons
+
+
+def voters(person: Person, pool: Pool, ranked: Ranked, rows: np.ndarray) -> np.ndarray:
+    """(r,) the like that gave most of the votes for each item, the newer of two, -1 for none."""
+    found = np.full(len(rows), -1, dtype=np.int64)
+    if len(person.like_ids) == 0:
+        return found
+    for n, row in enumerate(rows):
+        gave = np.zeros(len(person.like_ids), dtype=np.float32)
+        for kind, number in enumerate(_LIST_OF):
+            votes, part = pool.votes[row, kind], ranked.parts[row, kind]
+            if votes > 0 and part > 0:
+                like, place = np.nonzero(person.related_ids[:, number] == pool.ids[row])
+                gave[like] += person.given[like, kind, place] * (part / votes)
+        if gave.max() > 0:
+            found[n] = np.argmax(gave)
+    return found
 
 
 def _strongest(reasons: list[Reason | None]) -> Reason | None:

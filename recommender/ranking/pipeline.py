@@ -1,6 +1,6 @@
 """The one ranking, for a live request and for a replayed history: score, diversity, report."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from recommender.diversity.features import CATEGORY_SHARE, joint_features
 from recommender.diversity.measures import Report
 from recommender.diversity.mmr import mmr
 from recommender.ranking import score
-from recommender.ranking.score import Weights
+from recommender.ranking.model import Model, untrained
 
 STRATEGIES = {"mmr": mmr, "dpp": dpp}
 NONE = "none"  # the order of relevance, whatever the diversity
@@ -24,9 +24,13 @@ class Person:
     interests: Interests
     like_ids: np.ndarray  # (l,) int64, newest first
     like_vectors: np.ndarray  # (l, d) unit rows, zeros where there is none
-    like_weights: np.ndarray  # (l,)
     dislike_vectors: np.ndarray  # (x, d) unit rows
-    history_length: int
+    history_length: int  # items with feedback
+    text: np.ndarray  # (d,) the newest items' text together, unit or zeros
+    mapped: np.ndarray  # (d,) the text to look for, by behaviour, unit or zeros
+    factors: np.ndarray  # (f,)
+    related_ids: np.ndarray  # (l, 3, k) int64, of each like, -1 where there is none
+    given: np.ndarray  # (l, 4, k) float32, the votes it gives them
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,11 @@ class Pool:
     categories: np.ndarray  # (n, c) bool
     creators: np.ndarray  # (n,) int64 first creator, below 0 for none
     popularity: np.ndarray  # (n,) 0 to 1
+    trend: np.ndarray  # (n,) 0 to 1
     age_days: np.ndarray  # (n,), nan where unknown
-    votes: np.ndarray  # (n,) by neighbours of likes
-    voter: np.ndarray  # (n,) row of the like that gave most, below 0 for none
+    votes: np.ndarray  # (n, 4) by the person's history
+    factors: np.ndarray  # (n, f), zeros where there is none
+    touched: np.ndarray  # (n,) bool, somebody gave feedback on it
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Rules:
     strategy: str = "mmr"  # or "dpp", or "none"
     max_per_creator: int | None = None
     category_share: float = CATEGORY_SHARE
-    weights: Weights = field(default_factory=Weights)
+    model: Model = field(default_factory=untrained)
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Ranked:
 
     order: np.ndarray  # (k,) rows of the pool, in the order to show
     relevance: np.ndarray  # (n,) float32, 0 to 1
-    parts: np.ndarray  # (n, 5) float32 contributions in the order of score.PARTS
+    parts: np.ndarray  # (n, parts) float32 contributions in the order of model.PARTS
     best_like: np.ndarray  # (n,) row of the like most similar to it, -1 for none
     best_interest: np.ndarray  # (n,) the interest nearest to it, -1 for none
     report: Report
@@ -78,21 +84,20 @@ def rank(person: Person, pool: Pool, rules: Rules) -> Ranked:
     if rules.strategy not in (*STRATEGIES, NONE):
         raise ValueError(f"no strategy {rules.strategy!r}: mmr, dpp or none")
     n = len(pool.ids)
-    for name in ("vectors", "categories", "creators", "popularity", "age_days", "votes", "voter"):
+    for name in (column.name for column in fields(pool)):
         if len(getattr(pool, name)) != n:
             raise ValueError(f"{n} ids in the pool, {len(getattr(pool, name))} {name}")
 
     to_interests = pool.vectors @ person.interests.vectors.T
-    to_likes = pool.vectors @ person.like_vectors.T
-    to_dislikes = pool.vectors @ person.dislike_vectors.T
-    features = score.features(to_interests, to_dislikes, pool.votes, pool.popularity, pool.age_days)
-    weights = score.weights_for(
-        person.history_length,
-        rules.weights,
-        has_interests=len(person.interests.weights) > 0,
-        has_votes=bool((pool.votes > 0).any()),
+    parts = score.contributions(
+        features_of(person, pool, rules.model, to_interests),
+        pool.touched,
+        score.Say(
+            rules.model.weights_for(person.history_length),
+            rules.model.new_item,
+            rules.model.new_item_say,
+        ),
     )
-    parts = features * weights
     relevance = np.clip(parts.sum(axis=1), 0.0, 1.0)
     diversity = 0.0 if rules.strategy == NONE else rules.diversity
     order = STRATEGIES.get(rules.strategy, mmr)(
@@ -114,7 +119,29 @@ def rank(person: Person, pool: Pool, rules: Rules) -> Ranked:
         strategy=rules.strategy,
         diversity=diversity,
     )
+    to_likes = pool.vectors @ person.like_vectors.T
     return Ranked(order, relevance, parts, _nearest(to_likes), _nearest(to_interests), report)
+
+
+def features_of(
+    person: Person, pool: Pool, model: Model, to_interests: np.ndarray | None = None
+) -> np.ndarray:
+    """(n, parts) float32: what speaks for each item of the pool; see score.features()."""
+    if to_interests is None:
+        to_interests = pool.vectors @ person.interests.vectors.T
+    has_promise = len(model.promise) == pool.vectors.shape[1]
+    return score.features(
+        votes=pool.votes,
+        factors=pool.factors @ person.factors,
+        text=pool.vectors @ person.text,
+        mapped=pool.vectors @ person.mapped,
+        to_interests=to_interests,
+        popularity=pool.popularity,
+        trend=pool.trend,
+        promise=pool.vectors @ model.promise if has_promise else np.zeros(len(pool.ids)),
+        age_days=pool.age_days,
+        to_dislikes=pool.vectors @ person.dislike_vectors.T,
+    )
 
 
 def _nearest(cosines: np.ndarray) -> np.ndarray:

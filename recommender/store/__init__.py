@@ -4,8 +4,6 @@ Person-side and item-side tables are never joined, so that each side can be shar
 """
 
 from recommender.store.candidates import (
-    NEIGHBOURS,
-    VOTERS,
     Found,
     Source,
     Touched,
@@ -18,7 +16,6 @@ from recommender.store.crowd import (
     events,
     library,
     people_with_feedback,
-    replace_neighbours,
     replace_popularity,
 )
 from recommender.store.invariants import (
@@ -68,6 +65,17 @@ from recommender.store.spaces import (
 from recommender.store.sql import (
     as_text,
     from_binary,
+)
+from recommender.store.versions import (
+    Damaged,
+    activate_version,
+    active_version,
+    former_version,
+    model_of_version,
+    put_learned_items,
+    put_version,
+    retire_version,
+    versions,
 )
 from recommender.store.weights import (
     list_kinds,
@@ -131,8 +139,6 @@ __all__ = [
     "put_preference",
     "diversity_of",
     "put_served",
-    "VOTERS",
-    "NEIGHBOURS",
     "Touched",
     "touched",
     "Source",
@@ -143,10 +149,18 @@ __all__ = [
     "people_with_feedback",
     "Library",
     "library",
-    "replace_neighbours",
     "replace_popularity",
     "list_kinds",
     "put_kind_weights",
     "weights_of_kinds",
     "broken_invariants",
+    "Damaged",
+    "versions",
+    "active_version",
+    "former_version",
+    "model_of_version",
+    "put_version",
+    "put_learned_items",
+    "activate_version",
+    "retire_version",
 ]

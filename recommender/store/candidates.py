@@ -11,53 +11,56 @@ import numpy as np
 from django.db import connection
 
 from recommender.candidates.fusion import CONSTANT
+from recommender.ranking.assemble import ORDERLY, Known
+from recommender.ranking.model import RELATED
 from recommender.store.spaces import Space
 from recommender.store.sql import MOMENT, SHOWN, as_text, from_binary
-
-VOTERS = 40  # newest of it whose neighbours vote
-NEIGHBOURS = 100
+from recommender.store.versions import factors_of, related_of, stand_ins_of
 
 
 @dataclass(frozen=True)
 class Touched:
     """Items a person gave feedback on, in the order asked for."""
 
-    vectors: np.ndarray  # (n, d) float32, zeros where there is none yet
-    neighbour_ids: np.ndarray  # (n, 100) int64, -1 where there is none
-    neighbour_weights: np.ndarray  # (n, 100) float32
+    known: Known
     titles: list[str]
     uuids: list[UUID]
 
 
-def touched(space: Space | None, item_ids: Sequence[int], *, voters: int = VOTERS) -> Touched:
-    """Vectors and titles of items, and neighbours of the first `voters` of them."""
+def touched(
+    space: Space | None, version: int | None, item_ids: Sequence[int], *, orderly: int = ORDERLY
+) -> Touched:
+    """Vectors and titles of items, and what a version learned of them.
+
+    orderly  so many of them with all lists of related items, the others with that of taste alone
+    """
     space = space or Space(0, 1)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT q.n, i.title, i.uuid, halfvec_send(e.embedding), array_to_string(n.ids, ','),"
-            " array_to_string(n.weights, ',')"
+            "SELECT i.title, i.uuid, halfvec_send(e.embedding),"
+            " CASE WHEN q.n <= %s THEN l.related_ids"
+            f"   ELSE substr(l.related_ids, 1, {8 * RELATED}) END,"
+            " CASE WHEN q.n <= %s THEN l.related_weights"
+            f"   ELSE substr(l.related_weights, 1, {2 * RELATED}) END, l.factors"
             " FROM unnest(%s::bigint[]) WITH ORDINALITY AS q (id, n)"
             " JOIN catalog_item i ON i.id = q.id"
             " LEFT JOIN recommender_itemembedding e"
             f"   ON e.item_id = q.id AND e.space_id = {int(space.id)}"
-            " LEFT JOIN recommender_neighbours n ON n.item_id = q.id AND q.n <= %s ORDER BY q.n",
-            [list(item_ids), voters],
+            " LEFT JOIN recommender_learneditem l ON l.item_id = q.id AND l.version_id = %s"
+            " ORDER BY q.n",
+            [orderly, orderly, list(item_ids), version],
         )
         rows = cursor.fetchall()
-    # One parse for all rows: as lists, 10,000 numbers would be as many Python objects.
-    ids = np.full((len(rows), NEIGHBOURS), -1, dtype=np.int64)
-    weights = np.zeros((len(rows), NEIGHBOURS), dtype=np.float32)
-    if there := [at for at, row in enumerate(rows) if row[4]]:
-        lengths = [rows[at][4].count(",") + 1 for at in there]
-        cells = np.repeat(there, lengths), np.concatenate([np.arange(n) for n in lengths])
-        ids[cells] = np.fromstring(",".join(rows[at][4] for at in there), np.int64, sep=",")
-        weights[cells] = np.fromstring(",".join(rows[at][5] for at in there), np.float32, sep=",")
+    related_ids, related_weights = related_of([row[3] for row in rows], [row[4] for row in rows])
     return Touched(
-        from_binary([row[3] for row in rows], space.dimension),
-        ids,
-        weights,
+        Known(
+            from_binary([row[2] for row in rows], space.dimension),
+            related_ids,
+            related_weights,
+            factors_of([row[5] for row in rows]),
+        ),
+        [row[0] for row in rows],
         [row[1] for row in rows],
-        [row[2] for row in rows],
     )
 
 
@@ -82,6 +85,10 @@ class Found:
     category_ids: list[list[int]]
     creators: np.ndarray  # (n,) int64 first creator, -1 without
     popularity: np.ndarray  # (n,) float32
+    trend: np.ndarray  # (n,) float32
+    factors: np.ndarray  # (n, f) float32, zeros where there is none
+    stand_in_ids: np.ndarray  # (n, s) int64, -1 where there is none
+    stand_in_weights: np.ndarray  # (n, s) float32
     moments: np.ndarray  # (n,) float64 seconds since 1970: published, else arrived
     now: float  # the database's clock, seconds since 1970
 
@@ -90,6 +97,7 @@ def find(
     space: Space | None,
     sources: Sequence[Source],
     *,
+    version: int | None = None,
     seen: Sequence[int],
     limit: int,
 ) -> Found:
@@ -144,7 +152,7 @@ def find(
             + " FROM fused f JOIN catalog_item i ON i.id = f.item_id"
             + _JOINS.format(space=space.id if space else 0)
             + " ORDER BY f.score DESC, f.item_id",
-            params,
+            [*params, version],
         )
         return _found(cursor.fetchall(), space)
 
@@ -154,7 +162,8 @@ _COLUMNS = (
     " ARRAY(SELECT ic.category_id FROM catalog_item_categories ic WHERE ic.item_id = i.id),"
     " coalesce((SELECT c.creator_id FROM catalog_itemcreator c WHERE c.item_id = i.id"
     "   ORDER BY c.position LIMIT 1), -1),"
-    " coalesce(p.score, 0), extract(epoch FROM " + MOMENT + ")::float8,"
+    " coalesce(p.score, 0), coalesce(p.trend, 0), l.factors, l.stand_in_ids, l.stand_in_weights,"
+    " extract(epoch FROM " + MOMENT + ")::float8,"
     " extract(epoch FROM now())::float8"
 )
 
@@ -162,13 +171,17 @@ _COLUMNS = (
 _JOINS = (
     " LEFT JOIN recommender_itemembedding e ON e.item_id = i.id AND e.space_id = {space}"
     " LEFT JOIN recommender_popularity p ON p.item_id = i.id"
+    " LEFT JOIN recommender_learneditem l ON l.item_id = i.id AND l.version_id = %s"
 )
 
 
 def _found(rows: list[tuple], space: Space | None) -> Found:
     if not rows:
         return _empty(space)
-    ids, uuids, vectors, categories, creators, popularity, moments, now = zip(*rows, strict=True)
+    (ids, uuids, vectors, categories, creators, popularity, trend, factors, *stand_ins) = zip(
+        *rows, strict=True
+    )
+    *stand_ins, moments, now = stand_ins
     return Found(
         np.array(ids, dtype=np.int64),
         list(uuids),
@@ -176,6 +189,9 @@ def _found(rows: list[tuple], space: Space | None) -> Found:
         list(categories),
         np.array(creators, dtype=np.int64),
         np.array(popularity, dtype=np.float32),
+        np.array(trend, dtype=np.float32),
+        factors_of(factors),
+        *stand_ins_of(*stand_ins),
         np.array(moments, dtype=np.float64),
         now[0],
     )
@@ -190,6 +206,9 @@ def _empty(space: Space | None) -> Found:
         [],
         none.astype(np.int64),
         none.astype(np.float32),
+        none.astype(np.float32),
+        np.zeros((0, 1), np.float32),
+        *stand_ins_of([], []),
         none,
         0.0,
     )

@@ -87,17 +87,19 @@ def people_with_feedback() -> list[int]:
 
 @dataclass(frozen=True)
 class Library:
-    """What ranking needs of every shown item, in memory: for evaluation on a replayed history."""
+    """What ranking needs of every item, in memory: for a replayed history."""
 
     ids: np.ndarray  # (n,) int64 ascending
     vectors: np.ndarray  # (n, d) float32, zeros where there is none
     category_ids: list[list[int]]
     creators: np.ndarray  # (n,) int64
     moments: np.ndarray  # (n,) float64
+    shown: np.ndarray  # (n,) bool: it may be recommended now
 
 
 def library(space: Space | None) -> Library:
-    """All shown items with their content; no learned table is read, for vectors are content."""
+    """All items with their content, also those that are shown no longer: what people did with them
+    says something. No learned table is read, for vectors are content."""
     number = space.id if space else 0
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
@@ -105,9 +107,9 @@ def library(space: Space | None) -> Library:
             "SELECT i.id, halfvec_send(e.embedding), ARRAY(SELECT ic.category_id"
             "   FROM catalog_item_categories ic WHERE ic.item_id = i.id),"
             " coalesce((SELECT c.creator_id FROM catalog_itemcreator c WHERE c.item_id = i.id"
-            f"   ORDER BY c.position LIMIT 1), -1), extract(epoch FROM {MOMENT})::float8"
-            " FROM catalog_item i LEFT JOIN recommender_itemembedding e ON e.item_id = i.id"
-            f" AND e.space_id = {int(number)} WHERE {SHOWN} ORDER BY i.id"
+            f"   ORDER BY c.position LIMIT 1), -1), extract(epoch FROM {MOMENT})::float8,"
+            f" {SHOWN} FROM catalog_item i LEFT JOIN recommender_itemembedding e ON e.item_id = i.id"
+            f" AND e.space_id = {int(number)} ORDER BY i.id"
         )
         rows = cursor.fetchall()
     return Library(
@@ -118,55 +120,25 @@ def library(space: Space | None) -> Library:
         [row[2] for row in rows],
         np.array([row[3] for row in rows], dtype=np.int64),
         np.array([row[4] for row in rows], dtype=np.float64),
+        np.array([row[5] for row in rows], dtype=bool),
     )
 
 
-def replace_neighbours(
-    item_ids: np.ndarray, neighbour_ids: np.ndarray, weights: np.ndarray
-) -> None:
-    """Put neighbours (n, k) of items in place of all former ones, in one transaction."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = 0")
-        cursor.execute("DROP TABLE IF EXISTS pg_temp.fresh")  # of this same transaction
-        cursor.execute(
-            "CREATE TEMPORARY TABLE fresh (item_id bigint, ids bigint[], weights real[])"
-            " ON COMMIT DROP"
-        )
-        with cursor.copy("COPY fresh FROM STDIN") as copy:
-            for item, row, says in zip(item_ids, neighbour_ids, weights, strict=True):
-                there = row >= 0
-                if there.any():
-                    ids, strengths = row[there].tolist(), says[there].tolist()
-                    copy.write_row(
-                        (
-                            int(item),
-                            "{" + ",".join(map(str, ids)) + "}",
-                            "{" + ",".join(f"{x:.4g}" for x in strengths) + "}",
-                        )
-                    )
-        cursor.execute(
-            "DELETE FROM recommender_neighbours WHERE item_id NOT IN (SELECT item_id FROM fresh)"
-        )
-        cursor.execute(
-            "INSERT INTO recommender_neighbours (item_id, ids, weights)"
-            " SELECT f.item_id, f.ids, f.weights FROM fresh f"
-            " JOIN catalog_item i ON i.id = f.item_id"
-            " ON CONFLICT (item_id) DO UPDATE SET ids = excluded.ids, weights = excluded.weights,"
-            " learned_at = now()"
-        )
-
-
-def replace_popularity(item_ids: np.ndarray, scores: np.ndarray) -> None:
+def replace_popularity(item_ids: np.ndarray, scores: np.ndarray, trends: np.ndarray) -> None:
     """Put the popularity of items in place of all former ones, in one transaction."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute(
-            "WITH fresh AS (SELECT * FROM unnest(%s::bigint[], %s::real[]) AS t (item_id, score)),"
+            "WITH fresh AS (SELECT * FROM unnest(%s::bigint[], %s::real[], %s::real[])"
+            "   AS t (item_id, score, trend)),"
             " gone AS (DELETE FROM recommender_popularity"
             "   WHERE item_id NOT IN (SELECT item_id FROM fresh))"
-            " INSERT INTO recommender_popularity (item_id, score)"
-            " SELECT f.item_id, f.score FROM fresh f JOIN catalog_item i ON i.id = f.item_id"
-            " ON CONFLICT (item_id) DO UPDATE SET score = excluded.score, learned_at = now()"
-            " WHERE recommender_popularity.score <> excluded.score",
-            [item_ids.tolist(), scores.tolist()],
+            " INSERT INTO recommender_popularity (item_id, score, trend)"
+            " SELECT f.item_id, f.score, f.trend FROM fresh f"
+            " JOIN catalog_item i ON i.id = f.item_id"
+            " ON CONFLICT (item_id) DO UPDATE SET score = excluded.score, trend = excluded.trend,"
+            " learned_at = now()"
+            " WHERE (recommender_popularity.score, recommender_popularity.trend)"
+            " <> (excluded.score, excluded.trend)",
+            [item_ids.tolist(), scores.tolist(), trends.tolist()],
         )

@@ -37,6 +37,7 @@ class PersonSide:
     """All that a request reads by the person."""
 
     space: Space | None
+    version: int | None  # of what was learned, the active one
     history: History
     seen: list[int]
     candidates: list[int]
@@ -62,6 +63,7 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             f" set_config('hnsw.max_scan_tuples', '{SCAN_TUPLES}', true),"
             " (SELECT ARRAY[id, dimension] FROM recommender_embeddingspace"
             "   WHERE status = 'active' AND modality = 'text'),"
+            " (SELECT id FROM recommender_modelversion WHERE status = 'active'),"
             " h.items, h.kinds, h.opinions, h.moments,"
             f" ({AGREES}),"
             " (SELECT array_agg(DISTINCT item_id) FROM catalog_feedback"
@@ -81,6 +83,7 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
         (
             *_,
             space,
+            version,
             items,
             kinds,
             values,
@@ -96,6 +99,7 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
         items = kinds = values = moments = candidates = None
     return PersonSide(
         space=Space(*space) if space else None,
+        version=version,
         history=History(
             np.array(items or [], dtype=np.int64),
             kinds or [],

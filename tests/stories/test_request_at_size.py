@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from bench import catalogue
 from catalog.models import User
-from recommender import learn, store
+from recommender import learn, store, train
 from tests.conftest import client_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.django_db(transaction=True)]
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.django_db(
 def test_six_statements_at_any_size(n_items):
     space = catalogue.fill(n_items, n_people=20)
     learn.refresh_popularity()
-    learn.refresh_neighbours()
+    train.activate(train.train(), force=True)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     client = client_of(User.objects.order_by("pk").first())

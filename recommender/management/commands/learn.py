@@ -1,9 +1,10 @@
-"""Learn popularity, neighbours and the interests of people, in this process."""
+"""Learn popularity, a first version and the interests of people, in this process."""
 
 from django.core.management.base import BaseCommand
 from tqdm import tqdm
 
-from recommender import jobs, learn, store
+from recommender import jobs, learn, store, train
+from recommender.management.progress import Bars
 
 
 class Command(BaseCommand):
@@ -18,9 +19,12 @@ class Command(BaseCommand):
         if not people:
             self.stdout.write("nothing new to learn from")
             return
-        self.stdout.write("learning popularity and neighbours")
+        self.stdout.write("learning popularity")
         learn.refresh_popularity()
-        learn.refresh_neighbours()
+        if store.active_version() is None:
+            with Bars() as progress:
+                if (version := train.train_and_offer(progress=progress)) is not None:
+                    self.stdout.write(f"{version.name}: {train.verdict(version.metrics)}")
         for user_id in tqdm(people, unit=" people", desc="learning interests", mininterval=1):
             learn.refresh_person(user_id)
         jobs.settle_versions("learn", versions)

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, DjangoHelpFormatter
 from django.db import OperationalError
@@ -24,9 +25,10 @@ from tqdm import tqdm
 from catalog.importers import interactions
 from catalog.importers.interactions import Files, Loaded, Survey
 from catalog.importers.reading import Unusable
-from recommender import embed, learn, store
+from recommender import embed, learn, store, train
 from recommender.embeddings.cached import CachedEncoder
 from recommender.embeddings.encoder import EncoderError
+from recommender.management.progress import Bars
 from recommender.recommend import recommend
 from recommender.store.scratch import scratch_database
 
@@ -74,7 +76,7 @@ class Command(BaseCommand):
                     with timed(took, "embedding"):
                         encoded = embed_texts()
                     with timed(took, "learning"):
-                        learn_from(loaded)
+                        self.say(learn_from(loaded))
                     with timed(took, "lists"):
                         written, short = write_lists(file, k=k, diversity=diversity)
         except Unusable as unusable:
@@ -121,12 +123,26 @@ class Command(BaseCommand):
         self.stderr.write(line, str)  # not in the colour of errors
 
 
-def learn_from(loaded: Loaded) -> None:
-    """Learn what a live site would have learned of all events by now."""
+def learn_from(loaded: Loaded) -> str:
+    """Learn what a live site would have learned of all events by now; what came of it."""
+
+    validation = np.array(interactions.pairs_after(loaded.last_of_train), dtype=np.int64)
+
+    def held_by(events: store.Events) -> np.ndarray:
+        step = int(events.items.max(initial=0)) + 1
+        return np.isin(events.people * step + events.items, validation @ (step, 1))
+
     learn.refresh_popularity()
-    learn.refresh_neighbours()
-    for user_id, _ in tqdm(interactions.people(), unit=" people", desc="learning", mininterval=1):
+    try:
+        with Bars() as progress:
+            version = train.train(held_by=held_by if len(validation) else None, progress=progress)
+    except train.Untrainable as error:
+        return f"nothing was trained: {error}; lists are by what is popular and by texts"
+    train.activate(version, force=True)
+    people = [user_id for user_id, _ in interactions.people()]
+    for user_id in tqdm(people, unit=" people", desc="learning", mininterval=1):
         learn.refresh_person(user_id)
+    return train.verdict(version.metrics)
 
 
 def embed_texts() -> int:

@@ -1,0 +1,180 @@
+"""Versions of what was learned: small tensors in a row, and what is fetched of each item.
+
+Arrays of items lie in the database as they lie in memory (little-endian, int64 ids, float16
+numbers), so that a request turns 100 rows into arrays without an object a number.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from recommender.models import LearnedItem, ModelVersion
+from recommender.ranking.model import LISTS, PARTS, RELATED, STAND_INS, Model
+
+if TYPE_CHECKING:  # it brings scipy, which a web process does without
+    from recommender.training.learned import Learned
+
+KEPT = ("weights", "new_item", "gram", "text_map", "promise")
+
+
+class Damaged(Exception):
+    """What lies in the database is not what training wrote."""
+
+
+def versions() -> list[ModelVersion]:
+    """All versions, the newest first, without their tensors."""
+    return list(ModelVersion.objects.defer("tensors").order_by("-id"))
+
+
+def active_version() -> ModelVersion | None:
+    return ModelVersion.objects.defer("tensors").filter(status="active").first()
+
+
+def pack(model: Model) -> bytes:
+    """A model as safetensors."""
+    tensors = {name: np.ascontiguousarray(getattr(model, name)) for name in KEPT}
+    tensors["new_item_say"] = np.array([model.new_item_say], dtype=np.float32)
+    return save(tensors, metadata={"parts": " ".join(PARTS), "lists": " ".join(LISTS)})
+
+
+def unpack(tensors: bytes, digest: str) -> Model:
+    """The model that was packed. Raises Damaged when the digest is another, or a tensor is."""
+    if hashlib.sha256(tensors).hexdigest() != digest:
+        raise Damaged("the digest of the weights does not match: train again, or `models back`")
+    try:
+        found = load(tensors)
+        model = Model(
+            **{name: found[name] for name in KEPT}, new_item_say=float(found["new_item_say"][0])
+        )
+    except (SafetensorError, KeyError) as error:
+        raise Damaged(f"the weights cannot be read: {error}") from error
+    if model.weights.shape[-1] != len(PARTS):
+        raise Damaged("the weights are of another release: train again")
+    return model
+
+
+@lru_cache(maxsize=2)
+def model_of_version(version_id: int) -> Model:
+    """The model of a version; each process reads it once. Raises Damaged."""
+    version = ModelVersion.objects.only("tensors", "digest").get(pk=version_id)
+    return unpack(bytes(version.tensors), version.digest)
+
+
+def put_version(model: Model, learned: "Learned", **fields) -> ModelVersion:
+    """Keep what a training learned, inactive: all of it, or nothing."""
+    tensors = pack(model)
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = 0")
+        version = ModelVersion.objects.create(
+            tensors=tensors, digest=hashlib.sha256(tensors).hexdigest(), **fields
+        )
+        put_learned_items(version.pk, learned)
+    return version
+
+
+def put_learned_items(version_id: int, learned: "Learned") -> None:
+    """Add rows of items to a version; a row that is there is replaced."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS pg_temp.fresh")
+        cursor.execute(
+            "CREATE TEMPORARY TABLE fresh (item_id bigint, related_ids bytea, related_weights"
+            " bytea, factors bytea, stand_in_ids bytea, stand_in_weights bytea) ON COMMIT DROP"
+        )
+        with cursor.copy("COPY fresh FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(["int8"] + ["bytea"] * 5)
+            for row, item in enumerate(learned.ids):
+                stands = learned.stand_in_ids[row]
+                has_stand_ins = bool((stands >= 0).any())
+                copy.write_row(
+                    (
+                        int(item),
+                        learned.related_ids[row].astype("<i8").tobytes(),
+                        learned.related_weights[row].astype("<f2").tobytes(),
+                        learned.factors[row].astype("<f2").tobytes(),
+                        stands.astype("<i8").tobytes() if has_stand_ins else None,
+                        learned.stand_in_weights[row].astype("<f2").tobytes()
+                        if has_stand_ins
+                        else None,
+                    )
+                )
+        columns = "related_ids, related_weights, factors, stand_in_ids, stand_in_weights"
+        cursor.execute(
+            f"INSERT INTO recommender_learneditem (version_id, item_id, {columns})"
+            f" SELECT %s, f.item_id, {columns.replace('related_ids', 'f.related_ids')}"
+            " FROM fresh f JOIN catalog_item i ON i.id = f.item_id"
+            " ON CONFLICT (version_id, item_id) DO UPDATE SET related_ids = excluded.related_ids,"
+            " related_weights = excluded.related_weights, factors = excluded.factors,"
+            " stand_in_ids = excluded.stand_in_ids, stand_in_weights = excluded.stand_in_weights",
+            [version_id],
+        )
+
+
+def activate_version(version: ModelVersion) -> None:
+    """Make this the version that is served: one step for all who read."""
+    with transaction.atomic():
+        ModelVersion.objects.select_for_update().filter(status="active").exclude(
+            pk=version.pk
+        ).update(status="inactive")
+        ModelVersion.objects.filter(pk=version.pk).update(status="active", activated_at=Now())
+
+
+def former_version() -> ModelVersion | None:
+    """The version that was served before the active one, unless it was retired."""
+    return (
+        ModelVersion.objects.defer("tensors")
+        .filter(status="inactive", activated_at__isnull=False)
+        .order_by("-activated_at")
+        .first()
+    )
+
+
+def retire_version(version: ModelVersion) -> None:
+    """Free what a version keeps; its metrics stay."""
+    with transaction.atomic():
+        LearnedItem.objects.filter(version=version).delete()
+        ModelVersion.objects.filter(pk=version.pk).update(status="retired", tensors=b"")
+
+
+def from_bytes(rows: Sequence[bytes | memoryview | None], kind: str, width: int) -> np.ndarray:
+    """(n, width) of a little-endian type; -1 of ids and 0 of numbers where there is nothing."""
+    size = np.dtype(kind).itemsize * width
+    empty = np.full(width, -1 if "i" in kind else 0, dtype=kind).tobytes()
+    joined = b"".join(
+        empty if row is None else bytes(row[:size]).ljust(size, b"\0") if len(row) < size else row
+        for row in rows
+    )
+    return np.frombuffer(joined, dtype=kind).reshape(len(rows), width)
+
+
+def related_of(
+    ids: Sequence[bytes | None], weights: Sequence[bytes | None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 3, k) int64 and float32; where a row stops short, as of an old item, there is nothing."""
+    shape = (len(ids), len(LISTS), RELATED)
+    found = from_bytes(ids, "<i8", len(LISTS) * RELATED).reshape(shape)
+    says = from_bytes(weights, "<f2", len(LISTS) * RELATED).reshape(shape).astype(np.float32)
+    return np.where(says != 0, found, -1), says
+
+
+def factors_of(rows: Sequence[bytes | None]) -> np.ndarray:
+    """(n, f) float32; f is 1 when no row has any."""
+    width = max((len(row) // 2 for row in rows if row is not None), default=1)
+    return from_bytes(rows, "<f2", max(width, 1)).astype(np.float32)
+
+
+def stand_ins_of(
+    ids: Sequence[bytes | None], weights: Sequence[bytes | None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """(n, s) int64 and float32."""
+    return (
+        from_bytes(ids, "<i8", STAND_INS),
+        from_bytes(weights, "<f2", STAND_INS).astype(np.float32),
+    )

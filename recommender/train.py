@@ -1,0 +1,241 @@
+"""Feedback → a version of what is learned, judged by what came after, offered for activation.
+
+Events are frozen, a last part of each person is held out, weights are fitted on it and judged
+beside the version in use; then everything is learned once more from all events. Training changes
+nothing of what people see; activating does, in one step, and so does taking that back.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import numpy as np
+from django.conf import settings
+from django.db import transaction
+
+from recommender import store
+from recommender.evaluation import compare
+from recommender.evaluation.fitting import Fitted, fit_model
+from recommender.evaluation.replay import model_of
+from recommender.evaluation.splits import last_fraction
+from recommender.models import ModelVersion
+from recommender.ranking.model import LENGTHS, PARTS, Model
+from recommender.store import Events
+from recommender.training.learned import learn
+
+log = logging.getLogger(__name__)
+
+HELD_OUT = 0.1  # of each person's events
+FEWEST_PEOPLE, FEWEST_ITEMS = 2, 2
+# A version that is worse than the one in use by more than this does not pass, whatever the chance.
+MOST_LOSS = 0.01
+
+Progress = Callable[[str, int, int], None]
+
+
+class Untrainable(Exception):
+    """There is not enough to learn from; the message says what is missing."""
+
+
+class Refused(Exception):
+    """A version may not be activated; the message says why."""
+
+
+def train(
+    *,
+    until: datetime | None = None,
+    seed: int = 0,
+    held_by: Callable[[Events], np.ndarray] | None = None,
+    progress: Progress = lambda step, done, of: None,
+) -> ModelVersion:
+    """Learn a version from all feedback until a moment, and judge it; it stays inactive.
+
+    held_by  which events (n,) bool are held out to fit and judge; each person's last tenth else
+    Raises   Untrainable, and then everything is as it was
+    """
+    began = time.monotonic()
+    active_space = store.active_space()
+    space = store.Space(active_space.id, active_space.dimension) if active_space else None
+    library, events = store.library(space), _frozen(store.events(until))
+    people, items = len(np.unique(events.people)), len(np.unique(events.items))
+    if len(events.people) == 0:
+        raise Untrainable("there is no feedback yet")
+    if people < FEWEST_PEOPLE or items < FEWEST_ITEMS:
+        raise Untrainable(
+            f"feedback of {people} people on {items} items says nothing of how items go together:"
+            f" at least {FEWEST_PEOPLE} people and {FEWEST_ITEMS} items are needed"
+        )
+    held = held_by(events) if held_by else last_fraction(events.people, events.moments, HELD_OUT)
+    weights = store.weights_of_kinds()
+    try:
+        fitted = fit_model(
+            library,
+            events,
+            held,
+            active=_active_model(),
+            weights=weights,
+            seed=seed,
+            progress=progress,
+        )
+    except ValueError as error:
+        raise Untrainable(f"the feedback cannot be learned from: {error}") from error
+    if fitted.examples == 0:
+        raise Untrainable(
+            "nobody with a history took up, in the part that is held out, an item that is shown:"
+            " there is nothing to judge by"
+        )
+    progress("learning from everything", 0, 1)
+    learned = learn(events, library, weights=weights, seed=seed)
+    progress("learning from everything", 1, 1)
+    metrics = measured(fitted)
+    newest = datetime.fromtimestamp(float(events.moments.max()), UTC)
+    return store.put_version(
+        model_of(learned, fitted.model),
+        learned,
+        name=_name(),
+        data_digest=digest_of(events),
+        events=len(events.people),
+        people=people,
+        items=items,
+        until=newest,
+        seed=seed,
+        seconds=round(time.monotonic() - began, 1),
+        metrics=metrics,
+        has_passed=metrics["passed"],
+    )
+
+
+def train_and_offer(*, progress: Progress = lambda step, done, of: None) -> ModelVersion | None:
+    """Train, and serve what passes where the site says so, or where nothing is served yet.
+
+    None, and a line in the log, when there is too little to learn from.
+    """
+    try:
+        version = train(progress=progress)
+    except Untrainable as error:
+        log.info("nothing was trained: %s", error)
+        return None
+    if version.has_passed and (settings.ACTIVATE_TRAINED or store.active_version() is None):
+        activate(version)
+    return version
+
+
+def activate(version: ModelVersion, *, force: bool = False) -> None:
+    """Serve a version from the next request on. Raises Refused."""
+    if version.status == ModelVersion.Status.RETIRED:
+        raise Refused(f"{version.name} was retired: its weights are gone; train again")
+    if not version.has_passed and not force:
+        raise Refused(
+            f"{version.name} did not pass its comparison: {verdict(version.metrics)}."
+            " Activate it with --force if you want it all the same"
+        )
+    try:
+        store.model_of_version(version.pk)  # a damaged one must not become the one that is served
+    except store.Damaged as error:
+        raise Refused(f"{version.name}: {error}") from error
+    store.activate_version(version)
+
+
+def go_back() -> ModelVersion:
+    """Serve again what was served before the active version. Raises Refused."""
+    former = store.former_version()
+    if former is None:
+        raise Refused("no version was active before this one, or it was retired")
+    with transaction.atomic():
+        store.activate_version(former)
+    return former
+
+
+def retire(version: ModelVersion) -> None:
+    """Free what a version keeps. Raises Refused for the one in use."""
+    if version.status == ModelVersion.Status.ACTIVE:
+        raise Refused(f"{version.name} is in use: activate another first, or go back")
+    store.retire_version(version)
+
+
+def measured(fitted: Fitted) -> dict:
+    """What is kept of a judgement: NDCG@10 with intervals, all and by length of history."""
+    ours, popular = fitted.ndcg["this"], fitted.ndcg["popularity"]
+    against = "active" if "active" in fitted.ndcg else "popularity"
+    found: dict = {"examples": fitted.examples, "people": len(ours), "against": against}
+    if len(ours) == 0:
+        return found | {"passed": False}
+    difference = compare.paired(ours, fitted.ndcg[against])
+    found |= {
+        "ndcg": _interval(compare.bootstrap(ours)),
+        "ndcg_of_popularity": _interval(compare.bootstrap(popular)),
+        "difference": _interval(difference),
+        "passed": difference.verdict != "LOSS" and difference.mean > -MOST_LOSS,
+        "by_length": _by_length(fitted),
+        "weights": {
+            str(length): dict(zip(PARTS, np.round(row, 3).tolist(), strict=True))
+            for length, row in zip(LENGTHS, fitted.model.weights, strict=True)
+        },
+    }
+    if "active" in fitted.ndcg:
+        found["ndcg_of_active"] = _interval(compare.bootstrap(fitted.ndcg["active"]))
+    if len(fitted.new_items):
+        found["ndcg_of_new_items"] = _interval(compare.bootstrap(fitted.new_items))
+    return found
+
+
+def verdict(metrics: dict) -> str:
+    """One line on how a version did beside the one that was in use."""
+    if "difference" not in metrics:
+        return "nobody could be judged"
+    mean, low, high = metrics["difference"]
+    return (
+        f"NDCG@10 {metrics['ndcg'][0]:.4f}, {mean:+.4f} [{low:+.4f}, {high:+.4f}] beside"
+        f" {'the active version' if metrics['against'] == 'active' else 'popularity'}"
+        f" over {metrics['people']:,} people"
+    )
+
+
+def digest_of(events: Events) -> str:
+    """The digest of frozen events: equal for equal events in equal order."""
+    digest = hashlib.sha256()
+    for name in ("people", "items", "kinds", "values", "moments"):
+        digest.update(np.ascontiguousarray(getattr(events, name)).tobytes())
+    return digest.hexdigest()
+
+
+def _frozen(events: Events) -> Events:
+    """A clock that was ahead says now, or everything else would look old beside it."""
+    np.minimum(events.moments, events.now, out=events.moments)
+    return events
+
+
+def _active_model() -> Model | None:
+    active = store.active_version()
+    try:
+        return store.model_of_version(active.pk) if active else None
+    except store.Damaged:
+        return None
+
+
+def _name() -> str:
+    made = store.versions()
+    return f"v{made[0].pk + 1 if made else 1}"
+
+
+def _interval(interval: compare.Interval) -> list[float]:
+    return [round(interval.mean, 5), round(interval.low, 5), round(interval.high, 5)]
+
+
+def _by_length(fitted: Fitted) -> list[dict]:
+    rows = []
+    for low, high in zip(LENGTHS, [*LENGTHS[1:], None], strict=True):
+        mine = (fitted.lengths >= low) & (fitted.lengths < (high or np.inf))
+        if mine.any():
+            rows.append(
+                {
+                    "from": low,
+                    "to": high - 1 if high else None,
+                    "people": int(mine.sum()),
+                    "ndcg": round(float(fitted.ndcg["this"][mine].mean()), 5),
+                    "ndcg_of_popularity": round(float(fitted.ndcg["popularity"][mine].mean()), 5),
+                }
+            )
+    return rows

@@ -1,0 +1,104 @@
+"""How much each part of the relevance counts, learned from what people then took up.
+
+A softmax over the pool: the weights make likely what was taken up, among all that might have been
+shown. With little to learn from they stay where they began, which is near to equal: the penalty is
+one of a prior, whose say fades as examples come in.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import minimize
+
+from recommender.ranking.model import LENGTHS, PARTS, Model
+from recommender.ranking.score import Say, contributions
+
+PRIOR = 0.3  # what the prior weighs, in examples, for a weight that is off by 1
+FEWEST_MIXED = 20  # examples, before they say anything of items that nobody has touched
+SAYS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
+_DISLIKE = PARTS.index("dislike")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One moment of a person: what might have been shown, and what was taken up."""
+
+    features: np.ndarray  # (n, parts) float32
+    touched: np.ndarray  # (n,) bool, items with feedback
+    taken: np.ndarray  # (n,) float32, how much each counts; 0 for what was not taken up
+    history_length: int
+
+
+def fit_weights(
+    features: Sequence[np.ndarray], taken: Sequence[np.ndarray], start: np.ndarray
+) -> np.ndarray:
+    """(parts,) weights that make what was taken up likely; start when there are no examples.
+
+    features  (n, parts) of each example
+    taken     (n,) of each example; one with none above 0 is left out
+    """
+    pairs = [(f, t / t.sum()) for f, t in zip(features, taken, strict=True) if t.sum() > 0]
+    if not pairs:
+        return start.astype(np.float64)
+    rows = np.concatenate([f for f, _ in pairs]).astype(np.float64)
+    goal = np.concatenate([t for _, t in pairs]).astype(np.float64)
+    lengths = np.array([len(f) for f, _ in pairs])
+    begins = np.r_[0, np.cumsum(lengths)[:-1]]
+    example = np.repeat(np.arange(len(pairs)), lengths)
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        scores = rows @ weights
+        top = np.maximum.reduceat(scores, begins)
+        raised = np.exp(scores - top[example])
+        total = np.add.reduceat(raised, begins)
+        off = weights - start
+        value = (np.log(total) + top).sum() - goal @ scores + PRIOR * off @ off
+        return value, rows.T @ (raised / total[example] - goal) + 2 * PRIOR * off
+
+    bounds = [(None, 0.0) if part == _DISLIKE else (None, None) for part in range(len(PARTS))]
+    return minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+
+
+def fit(examples: Sequence[Example], new_items: Sequence[Example], start: Model) -> Model:
+    """Weights for all lengths of history, and for items nobody has touched.
+
+    examples   pools of items that may be shown
+    new_items  pools of nothing but items whose feedback was withheld
+    The weights of a length begin at those of all together; where nobody has so short a history
+    (or none), they stay near to start.
+    """
+    of_touched = [(e.features[e.touched], e.taken[e.touched], e.history_length) for e in examples]
+    every = fit_weights(
+        [f for f, _, _ in of_touched], [t for _, t, _ in of_touched], start.weights[-1]
+    )
+    weights = np.empty_like(start.weights, dtype=np.float64)
+    weights[0] = start.weights[0]
+    for row in range(1, len(LENGTHS)):
+        high = LENGTHS[row + 1] if row + 1 < len(LENGTHS) else np.inf
+        mine = [(f, t) for f, t, length in of_touched if LENGTHS[row] <= length < high]
+        weights[row] = fit_weights([f for f, _ in mine], [t for _, t in mine], every)
+    new_item = fit_weights(
+        [e.features for e in new_items], [e.taken for e in new_items], start.new_item
+    )
+    weights, new_item = weights.astype(np.float32), new_item.astype(np.float32)
+    model = replace(start, weights=weights, new_item=new_item)
+    return replace(model, new_item_say=_say_of_new_items(examples, model))
+
+
+def _say_of_new_items(examples: Sequence[Example], model: Model) -> float:
+    """Of SAYS the one that makes likely how often an untouched item was taken up beside others."""
+    mixed = [e for e in examples if e.taken.sum() > 0 and not e.touched.all()]
+    if len(mixed) < FEWEST_MIXED:
+        return model.new_item_say
+    likelihood = np.zeros(len(SAYS))
+    for e in mixed:
+        weights = model.weights_for(e.history_length)
+        scale = np.maximum(weights, 0.0)[e.features.any(axis=0)].sum()
+        for number, say in enumerate(SAYS):
+            parts = contributions(e.features, e.touched, Say(weights, model.new_item, say))
+            scores = scale * parts.sum(axis=1)
+            top = scores.max()
+            chance = e.taken @ scores / e.taken.sum() - top - np.log(np.exp(scores - top).sum())
+            likelihood[number] += chance
+    return SAYS[int(np.argmax(likelihood))]
