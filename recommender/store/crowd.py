@@ -108,7 +108,8 @@ def library(space: Space | None) -> Library:
             "   FROM catalog_item_categories ic WHERE ic.item_id = i.id),"
             " coalesce((SELECT c.creator_id FROM catalog_itemcreator c WHERE c.item_id = i.id"
             f"   ORDER BY c.position LIMIT 1), -1), extract(epoch FROM {MOMENT})::float8,"
-            f" {SHOWN} FROM catalog_item i LEFT JOIN recommender_itemembedding e ON e.item_id = i.id"
+            f" {SHOWN} FROM catalog_item i"
+            " LEFT JOIN recommender_itemembedding e ON e.item_id = i.id"
             f" AND e.space_id = {int(number)} ORDER BY i.id"
         )
         rows = cursor.fetchall()
