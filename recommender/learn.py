@@ -12,13 +12,16 @@ from django.db import transaction
 
 from recommender import jobs, store
 from recommender.candidates.taste import read_taste
+from recommender.encoders import encoder_of
 from recommender.ranking.assemble import person_of
 from recommender.ranking.model import untrained
 from recommender.store import Source
 from recommender.training.learned import popularities
+from recommender.understanding.sentiment import AGAINST, FOR, both, lean, sentiment
 
 DEEP_HISTORY = 1000  # feedback that candidates are refreshed from
 CANDIDATES = 200
+COMMENTS_TOGETHER = 256  # encoded at once
 
 
 def refresh_person(user_id: int) -> None:
@@ -53,6 +56,27 @@ def refresh_person(user_id: int) -> None:
         limit=CANDIDATES,
     )
     store.put_candidates(user_id, pool.ids.tolist())
+    if side.unread:
+        jobs.request("comment", [user_id])
+
+
+def read_comments(user_ids: Sequence[int]) -> None:
+    """Have the encoder read comments, and learn anew from what they say. EncoderError: later, then.
+
+    Until then, and without an active space, a comment says what its words say.
+    """
+    if (space := store.active_space()) is None:
+        return
+    encoder = encoder_of(space)
+    praise, complaints = (encoder.encode(texts, role="query") for texts in (FOR, AGAINST))
+    for user_id in user_ids:
+        while comments := store.unread_comments(user_id, limit=COMMENTS_TOGETHER):
+            ids, texts = zip(*comments, strict=True)
+            leans = lean(encoder.encode(texts, role="query"), praise, complaints)
+            words = np.array([sentiment(text) for text in texts])
+            with transaction.atomic():
+                if store.put_comment_signs(ids, both(words, leans)):
+                    jobs.request("learn", [user_id])
 
 
 def describe(facts: Sequence[store.Facts]) -> dict:

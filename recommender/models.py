@@ -326,3 +326,18 @@ class Wish(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class CommentSign(models.Model):
+    """Whether a comment speaks for its item, 1, or against it, -1, as the encoder read it."""
+
+    feedback = models.OneToOneField(Feedback, models.CASCADE, primary_key=True, related_name="+")
+    sign = Real()
+    version = models.PositiveSmallIntegerField()  # of understanding.sentiment
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(sign__range=(-1, 1)), name="commentsign_from_minus_1_to_1"
+            ),
+        ]

@@ -49,6 +49,11 @@ def wish(job_ids: list[int]) -> None:
     work(job_ids, begin.encode_wishes)
 
 
+@shared_task(name="recommender.tasks.comment")
+def comment(job_ids: list[int]) -> None:
+    work(job_ids, learn.read_comments)
+
+
 @shared_task(name="recommender.tasks.popularity")
 def popularity(job_ids: list[int]) -> None:
     work(job_ids, lambda _: learn.refresh_popularity())

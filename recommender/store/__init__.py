@@ -10,6 +10,10 @@ from recommender.store.candidates import (
     find,
     touched,
 )
+from recommender.store.comments import (
+    put_comment_signs,
+    unread_comments,
+)
 from recommender.store.crowd import (
     Events,
     Library,
@@ -150,6 +154,8 @@ __all__ = [
     "Library",
     "library",
     "replace_popularity",
+    "put_comment_signs",
+    "unread_comments",
     "list_kinds",
     "put_kind_weights",
     "weights_of_kinds",

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 
 from catalog.models import Feedback
 from recommender.candidates.signals import KINDS
+from recommender.store.comments import SIGN, UNREAD, value_of
 from recommender.store.spaces import Space
 from recommender.store.sql import LIVE, MOMENT, SHOWN, from_binary
 
@@ -28,7 +29,7 @@ class Events:
     people: np.ndarray  # (n,) int64
     items: np.ndarray  # (n,) int64
     kinds: np.ndarray  # (n,) int8, index into candidates.signals.KINDS
-    values: np.ndarray  # (n,) float64, nan where there is none
+    values: np.ndarray  # (n,) float64, nan where there is none; of a comment its sign
     moments: np.ndarray  # (n,) float64, seconds since 1970
     now: float  # the database's clock
 
@@ -60,14 +61,19 @@ def events(until: datetime | None = None, *, user_id: int | None = None) -> Even
         with connection.connection.cursor(name="events") as cursor:
             cursor.itersize = 50_000
             cursor.execute(
-                "SELECT user_id, item_id, kind, coalesce(value, 'nan'),"
-                " extract(epoch FROM occurred_at)::float8 FROM catalog_feedback f"
-                f" WHERE {' AND '.join(conditions)} ORDER BY occurred_at, id",
+                "SELECT user_id, item_id, kind,"
+                " CASE WHEN kind = 'comment' THEN sign ELSE value END,"
+                f" extract(epoch FROM occurred_at)::float8, {UNREAD}"
+                f" FROM (SELECT f.*, {SIGN} AS sign FROM catalog_feedback f"
+                f" WHERE {' AND '.join(conditions)}) f ORDER BY occurred_at, id",
                 params,
             )
             while rows := cursor.fetchmany(50_000):
                 parts.append(
-                    np.array([(p, i, order[k], v, m) for p, i, k, v, m in rows], dtype=row)
+                    np.array(
+                        [(p, i, order[k], value_of(v, t), m) for p, i, k, v, m, t in rows],
+                        dtype=row,
+                    )
                 )
     joined = np.concatenate(parts) if parts else np.zeros(0, dtype=row)
     return Events(

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from catalog.uuid7 import uuid7
 from recommender.candidates.signals import kind_weights
 from recommender.models import Interest, Preference
+from recommender.store.comments import SIGN, UNREAD, value_of
 from recommender.store.spaces import Space
 from recommender.store.sql import LIVE, SCAN_TUPLES
 from recommender.store.weights import CHANGED_WEIGHTS
@@ -28,7 +29,7 @@ class History:
 
     item_ids: np.ndarray  # (n,) int64
     kinds: list[str]
-    values: np.ndarray  # (n,) float64, nan where there is none
+    values: np.ndarray  # (n,) float64, nan where there is none; of a comment its sign
     moments: np.ndarray  # (n,) float64, seconds since 1970
 
 
@@ -44,6 +45,7 @@ class PersonSide:
     diversity: float | None
     last_shown: list[int]
     weights: np.ndarray  # (kinds,) what each kind of feedback weighs
+    unread: bool  # there are comments that no encoder has read
 
 
 # Members are asked; people who came with an import were asked by those who imported them.
@@ -64,7 +66,7 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             " (SELECT ARRAY[id, dimension] FROM recommender_embeddingspace"
             "   WHERE status = 'active' AND modality = 'text'),"
             " (SELECT id FROM recommender_modelversion WHERE status = 'active'),"
-            " h.items, h.kinds, h.opinions, h.moments,"
+            " h.items, h.kinds, h.opinions, h.moments, h.texts,"
             f" ({AGREES}),"
             " (SELECT array_agg(DISTINCT item_id) FROM catalog_feedback"
             f"   WHERE user_id = %s AND {LIVE}),"
@@ -73,11 +75,14 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             " (SELECT item_ids FROM recommender_served WHERE user_id = %s"
             "   ORDER BY served_at DESC LIMIT 1),"
             f" ({CHANGED_WEIGHTS})"
-            " FROM (SELECT array_agg(item_id), array_agg(kind), array_agg(value),"
-            "   array_agg(extract(epoch FROM occurred_at)::float8) FROM (SELECT * FROM"
-            f"   catalog_feedback WHERE user_id = %s AND {LIVE}"
+            " FROM (SELECT array_agg(item_id), array_agg(kind),"
+            "   array_agg(CASE WHEN kind = 'comment' THEN sign ELSE value END),"
+            "   array_agg(extract(epoch FROM occurred_at)::float8),"
+            f"   array_agg({UNREAD})"
+            f"   FROM (SELECT f.*, {SIGN} AS sign FROM"
+            f"   catalog_feedback f WHERE user_id = %s AND {LIVE}"
             "   ORDER BY occurred_at DESC, id DESC LIMIT %s) newest)"
-            " AS h (items, kinds, opinions, moments)",
+            " AS h (items, kinds, opinions, moments, texts)",
             [user_id] * 6 + [history],
         )
         (
@@ -88,6 +93,7 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             kinds,
             values,
             moments,
+            texts,
             agrees,
             seen,
             candidates,
@@ -96,14 +102,15 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             changed,
         ) = cursor.fetchone()
     if not agrees:  # what was said is kept and not shown again, and nothing is concluded from it
-        items = kinds = values = moments = candidates = None
+        items = kinds = values = moments = texts = candidates = None
     return PersonSide(
         space=Space(*space) if space else None,
         version=version,
         history=History(
             np.array(items or [], dtype=np.int64),
             kinds or [],
-            np.array(values or [], dtype=np.float64),  # None becomes nan
+            # None becomes nan
+            np.array([*map(value_of, values or [], texts or [])], dtype=np.float64),
             np.array(moments or [], dtype=np.float64),
         ),
         seen=seen or [],
@@ -111,6 +118,7 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
         diversity=diversity,
         last_shown=shown or [],
         weights=kind_weights(json.loads(changed)),
+        unread=any(text is not None for text in texts or []),
     )
 
 
