@@ -15,7 +15,7 @@ from recommender.models import CommentSign, Job
 from recommender.store.people import person_side
 from recommender.understanding.sentiment import AGAINST, FOR, both, lean, sentiment
 from tests.conftest import client_of
-from tests.factories import embed_and_learn, give, import_feedback, make_item, make_person
+from tests.factories import give, import_feedback, make_item, make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +29,7 @@ def shop():
         name: make_item(name)
         for name in ("red kettle", "blue kettle", "rain boots", "winter boots", "hiking boots")
     }
-    embed_and_learn()
+    embed.embed_everything()
     return items
 
 
@@ -190,7 +190,6 @@ def test_what_people_complain_of_is_not_popular(shop):
         import_feedback(person, shop["rain boots"], "comment", text=UNKIND)
         import_feedback(person, shop["rain boots"], "view")
     learn.refresh_popularity()
-    learn.refresh_neighbours()
     scores = {title: item.popularity.score for title, item in shop.items() if has(item)}
     assert scores == {"red kettle": 1, "rain boots": 0}
 
