@@ -10,6 +10,7 @@ is not written in such files, so a first reading of all of them finds it out: se
 
 import re
 import textwrap
+from bisect import insort
 from collections.abc import Callable, Iterator, Sequence
 from csv import reader as csv_reader
 from dataclasses import dataclass, field
@@ -70,8 +71,34 @@ class Loaded:
     events: int = 0
     notes: list[str] = field(default_factory=list)
     bad_rows: int = 0
-    named: list[str] = field(default_factory=list)  # the first MOST_NAMED of them
+    named: list[str] = field(default_factory=list)  # the first of them
     last_of_train: int = 0  # id of its last feedback; what is above is of the validation file
+
+
+class BadRows:
+    """Rows that cannot be used as they stand: how many, and the first of them by name."""
+
+    def __init__(self, files: Files) -> None:
+        self._place = {path.name: place for place, path in enumerate(files.paths)}
+        self._first: list[tuple[int, int, str]] = []
+        self.count = 0
+
+    def add(self, file: str, line: int, reason: str) -> None:
+        self.count += 1
+        insort(self._first, (self._place[file], line, f"{file} line {line}: {reason}"))
+        del self._first[MOST_NAMED:]
+
+    def add_rejects(self, path: Path) -> None:
+        """Those that a load has written down."""
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = csv_reader(file)
+            next(rows)  # the header
+            for name, line, _, reason in rows:
+                self.add(name, int(line), reason)
+
+    @property
+    def named(self) -> list[str]:
+        return [text for *_, text in self._first]
 
 
 # --- A first reading ----------------------------------------------------------------------------
@@ -101,6 +128,7 @@ class Column:
 class Survey:
     """What a first reading of all interactions found."""
 
+    bad: BadRows
     people: dict[str, None] = field(default_factory=dict)  # in order of their first row
     items: dict[str, None] = field(default_factory=dict)
     rows: int = 0
@@ -119,16 +147,16 @@ def survey(files: Files) -> Survey:
     """
     with open_lines(files.items) as lines:
         needed(files.items, read_header(lines, f"expected {ITEMS}")[0], "item")
-    found, now = Survey(), datetime.now(UTC).timestamp()
+    found, now = Survey(BadRows(files)), datetime.now(UTC).timestamp()
     if files.candidates:
-        found.allowed = candidates_of(files.candidates)
+        found.allowed = candidates_of(files.candidates, found.bad)
     for path in files.interactions:
         with open_lines(path) as lines:
             header, rows = read_header(lines, f"expected {INTERACTIONS}")
             person, item, rating, moment = places(path, header)
             found.has_times &= moment is not None
             for _, cells, fault in rows:
-                if fault or len(cells) != len(header):
+                if fault or misfit(cells, header):
                     continue
                 found.rows += 1
                 for ids, place in ((found.people, person), (found.items, item)):
@@ -250,7 +278,7 @@ def meaning(found: Survey) -> tuple[Meaning, list[str]]:
     by_time = found.has_times and found.moments.is_readable
     back = 0.0
     if by_time and 2 * found.late > found.moments.numbers:
-        back = found.moments.high - now
+        back = found.moments.high - now + 60  # a minute, since clocks differ
         notes.append(f"times: most are in the future, so all are {back / 86_400:.0f} days earlier")
     elif not by_time:
         notes.append("times: none that can be used in all files; rows are in their order in time")
@@ -289,8 +317,7 @@ def load(files: Files, found: Survey, *, rejects: Path, say: Callable[[str], obj
     rejects  a file to write, with what cannot be loaded
     """
     means, notes = meaning(found)
-    allowed = found.allowed
-    bad = BadRows()
+    allowed, bad = found.allowed, found.bad
     with bulk.load(SOURCE, rejects=rejects, say=say) as job:
         people = job.people("people", ((n, "", name) for n, name in enumerate(found.people)))
         items = job.items(
@@ -315,7 +342,7 @@ def load(files: Files, found: Survey, *, rejects: Path, say: Callable[[str], obj
         notes=notes,
         last_of_train=last_of_train,
     )
-    bad.read(rejects)
+    bad.add_rejects(rejects)
     loaded.bad_rows, loaded.named = bad.count, bad.named
     if repeated := sum(report.unchanged for report in reports):
         loaded.notes.append(f"rows of the validation file that stand in the first, too: {repeated}")
@@ -324,39 +351,26 @@ def load(files: Files, found: Survey, *, rejects: Path, say: Callable[[str], obj
     return loaded
 
 
-class BadRows:
-    """Rows that cannot be used as they stand: how many, and the first by name."""
-
-    def __init__(self) -> None:
-        self.count, self.named = 0, []
-
-    def add(self, file: str, line: int | str, reason: str) -> None:
-        self.count += 1
-        if len(self.named) < MOST_NAMED:
-            self.named.append(f"{file} line {line}: {reason}")
-
-    def read(self, rejects: Path) -> None:
-        """Add what a load has rejected."""
-        with rejects.open(newline="", encoding="utf-8") as file:
-            rows = csv_reader(file)
-            next(rows)
-            for name, line, _, reason in rows:
-                self.add(name, line, reason)
-
-
-def candidates_of(path: Path) -> dict[str, None]:
+def candidates_of(path: Path, bad: BadRows) -> dict[str, None]:
+    found = {}
     with open_lines(path) as lines:
         header, rows = read_header(lines, "expected item")
         place = needed(path, header, "item")
-        ids = {
-            cells[place].strip(): None
-            for _, cells, fault in rows
-            if not fault and len(cells) > place
-        }
-    ids.pop("", None)
-    if not ids:
+        for line, cells, fault in rows:
+            fault = fault or misfit(cells, header)
+            name = "" if fault else cells[place].strip()
+            if name:
+                found[name] = None
+            else:
+                bad.add(path.name, line, fault or "no item")
+    if not found:
         raise Unusable(f"{path.name} lists no item")
-    return ids
+    return found
+
+
+def misfit(cells: Sequence[str], header: Sequence[str]) -> str:
+    fits = len(cells) == len(header)
+    return "" if fits else f"not {len(header)} cells, which the header has"
 
 
 def item_rows(
@@ -369,8 +383,7 @@ def item_rows(
         place = needed(path, header, "item")
         columns = [header.index(n) if n in header else None for n in ("title", "genres", "text")]
         for line, cells, fault in rows:
-            if not fault and len(cells) != len(header):
-                fault = f"not {len(header)} cells, which the header has"
+            fault = fault or misfit(cells, header)
             if fault:
                 yield line, fault, None, *([None] * len(ITEM_FIELDS))
                 continue
@@ -426,8 +439,7 @@ def event_rows(path: Path, means: Meaning, clock: Iterator[int], bad: BadRows) -
         header, rows = read_header(lines, f"expected {INTERACTIONS}")
         person, item, rating, moment = places(path, header)
         for line, cells, fault in rows:
-            if not fault and len(cells) != len(header):
-                fault = f"not {len(header)} cells, which the header has"
+            fault = fault or misfit(cells, header)
             if fault:
                 yield line, fault, *([None] * len(FIELDS))
                 continue
