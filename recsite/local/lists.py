@@ -56,17 +56,14 @@ def problem(given: dict[str, str]) -> str:
 def make_lists(given: dict[str, str]) -> int:
     """The exit status of the first command that fails, or 0. Raises Ended; RuntimeError."""
     data = services.data_folder()
-    cores = str(os.cpu_count() or 1)
     with services.sole_use(data):
         started: list[str] = []
         try:
             # Undisturbed, or what was started would be unknown.
             with undisturbed():
                 started = services.start(tell, data)
-            env = environment(data)
-            env |= {
-                name: os.environ.get(name, cores) for name in ("TORCH_THREADS", "OMP_NUM_THREADS")
-            }
+            # Every core for vectors alone: threads of numpy would only wait for each other.
+            env = {"TORCH_THREADS": str(os.cpu_count() or 1)} | environment(data)
             for command in [*model_commands(data), ["recommend_files", *options(given)]]:
                 status = run(
                     [sys.executable, "manage.py", *command], env=env, end_with=signal.SIGINT

@@ -91,6 +91,26 @@ def test_a_second_run_repeats_nothing_and_leaves_no_process(clone, checked):
         assert str(clone[0]) not in command
 
 
+def test_one_command_makes_lists_for_files(clone, checked, tmp_path):
+    folder, environment = clone
+    files = tmp_path / "somebody's files"
+    files.mkdir()
+    (files / "train.csv").write_text(
+        "user,item,ts\n"
+        + "".join(f"u{n},{n + i},{100 * n + i}\n" for n in range(9) for i in range(4))
+    )
+    (files / "items.csv").write_text("item,title\n" + "".join(f"{n},Film {n}\n" for n in range(12)))
+    done = subprocess.run(
+        ["make", "lists", f"TRAIN={files}/train.csv", f"ITEMS={files}/items.csv",
+         f"OUT={files}/lists.csv", "K=5"],
+        cwd=folder, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-5000:]
+    assert f"45 rows for 9 people in {files}/lists.csv" in done.stdout
+    assert len((files / "lists.csv").read_text().splitlines()) == 46
+    assert json.loads(done.stderr.splitlines()[-1])["texts_encoded"] > 12
+
+
 @pytest.fixture(scope="module")
 def api(clone, checked):
     """The API of the demo, served by one web process; no worker, relay or encoder runs."""

@@ -4,11 +4,13 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from catalog.models import Feedback, Item, User
@@ -17,99 +19,201 @@ from recsite.local.memory import CHECKOUT
 
 pytestmark = pytest.mark.django_db(transaction=True)  # a transaction would keep us from leaving
 
-TRAIN = "user,item,rating,ts\n" + "".join(
-    f"{user},{item},{rating},{1_000_000_000 + 10 * n}\n"
-    for n, (user, item, rating) in enumerate(
-        (user, item, 5 if (user + item) % 2 else 1)
-        for user in range(1, 9)
-        for item in range(1, 9)
-        if item not in (user, user + 1)
+PEOPLE, ITEM_NUMBERS = range(1, 9), range(1, 13)
+HAD = {(person, item) for person in PEOPLE for item in range(1, 9) if item - person not in (0, 1)}
+
+
+def rows(header: str, *columns) -> str:
+    """CSV of HAD; each column takes person, item and the number of the row."""
+    lines = (
+        ",".join(str(column(person, item, n)) for column in columns)
+        for n, (person, item) in enumerate(sorted(HAD))
     )
+    return "\n".join([header, *lines, ""])
+
+
+USER, ITEM = (lambda person, item, n: f"u{person}"), (lambda person, item, n: f"i{item}")
+TRAIN = rows(
+    "user,item,rating,ts",
+    USER,
+    ITEM,
+    lambda person, item, n: 5 if (person + item) % 2 else 1,
+    lambda person, item, n: 1_000_000_000 + n,
 )
 ITEMS = "item,title,genres,text\n" + "".join(
-    f"{n},Film {n},{'Drama|Crime' if n % 2 else 'Comedy'},A story of {'love' if n % 2 else 'war'}\n"
-    for n in range(1, 13)
+    f"i{n},Film {n},{genres},A story of {subject}\n"
+    for n in ITEM_NUMBERS
+    for genres, subject in [("Drama|Crime", "love") if n % 2 else ("Comedy", "war")]
 )
 
 
 @pytest.fixture
 def lists(tmp_path, settings):
-    """Run the command on files given as text: (list by person, what it said, its last line)."""
+    """Run the command on files given as text: rows by person, what it said, its line of JSON."""
     settings.DATA_FOLDER = tmp_path / "data"
 
-    def lists(k=3, out="lists.csv", diversity=None, **files):
-        paths = {name: tmp_path / f"{name}.csv" for name in files}
+    def lists(*options, **files):
         for name, text in files.items():
-            paths[name].write_text(text)
-        told = io.StringIO()
-        arguments = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
-        arguments += ["--out", str(tmp_path / out), "--k", str(k)]
-        arguments += ["--diversity", str(diversity)] if diversity is not None else []
+            (tmp_path / f"{name}.csv").write_text(text)
+        given = [part for name in files for part in (f"--{name}", str(tmp_path / f"{name}.csv"))]
+        out, told = tmp_path / "lists.csv", io.StringIO()
         before = state()
         try:
-            call_command("recommend_files", *arguments, stdout=io.StringIO(), stderr=told)
+            call_command(
+                "recommend_files", *given, "--out", str(out), *options,
+                stdout=io.StringIO(), stderr=told,
+            )  # fmt: skip
         finally:
             assert state() == before
-        rows = list(csv.DictReader((tmp_path / out).open()))
-        found: dict[str, list[str]] = {}
-        for row in rows:
-            found.setdefault(row["user"], []).append(row["item"])
+        found: dict[str, list[dict]] = {}
+        for row in csv.DictReader(out.open()):
+            found.setdefault(row["user"], []).append(row)
             assert int(row["rank"]) == len(found[row["user"]])
         *said, last = told.getvalue().splitlines()
-        return found, "\n".join(said), json.loads(last)
+        return found, said, json.loads(last)
 
     return lists
 
 
 def state():
-    """What is in the site's database, and which databases there are."""
+    """The scratch databases, and what is in the site's own."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT datname FROM pg_database ORDER BY 1")
+        cursor.execute("SELECT datname FROM pg_database")
         databases = [name for (name,) in cursor.fetchall() if name.startswith(scratch.PREFIX)]
-    tables = User, Item, Feedback
-    return databases, connection.settings_dict["NAME"], [t.objects.count() for t in tables]
+    counts = [table.objects.count() for table in (User, Item, Feedback)]
+    return databases, connection.settings_dict["NAME"], counts
 
 
-def test_everybody_gets_what_they_do_not_have_best_first(lists):
-    found, _, told = lists(train=TRAIN, items=ITEMS)
-    had = {}
-    for row in csv.DictReader(io.StringIO(TRAIN)):
-        had.setdefault(row["user"], set()).add(row["item"])
-    assert found.keys() == had.keys()
+def items_of(shown: list[dict]) -> list[str]:
+    return [row["item"] for row in shown]
+
+
+def is_falling(shown: list[dict]) -> bool:
+    scores = [float(row["score"]) for row in shown]
+    return scores == sorted(scores, reverse=True)
+
+
+def test_everybody_gets_what_they_do_not_have_most_relevant_first(lists):
+    found, said, told = lists("--k", "4", train=TRAIN, items=ITEMS)
+    assert found.keys() == {f"u{person}" for person in PEOPLE}
     for user, shown in found.items():
-        assert len(shown) == len(set(shown)) == 3
-        assert not had[user] & set(shown)
-    assert (told["people"], told["items"], told["events"], told["rows"]) == (8, 12, 49, 24)
-    assert {"import_seconds", "embedding_seconds", "learning_seconds", "lists_seconds"} <= set(told)
+        assert len(set(items_of(shown))) == 4
+        assert not {(user, item) for item in items_of(shown)} & {(f"u{p}", f"i{i}") for p, i in HAD}
+        assert is_falling(shown)
+    assert said[:3][-1].startswith("feedback: 49 rows read")
+    assert (told["people"], told["items"], told["events"], told["rows"]) == (8, 12, 49, 32)
+    steps = {"reading", "import", "embedding", "learning", "lists"}
+    assert {f"{step}_seconds" for step in steps} <= told.keys()
 
 
-def test_a_process_of_its_own_leaves_the_site_as_it_is(
-    tmp_path, django_db_setup, django_db_blocker
-):
-    """In a new process nothing has been connected yet, which once led back to the site."""
+def test_diversity_gives_up_relevance(lists):
+    found, _, _ = lists("--k", "4", "--diversity", "1", train=TRAIN, items=ITEMS)
+    assert not all(is_falling(shown) for shown in found.values())
+
+
+def test_candidates_alone_are_shown_and_nothing_that_a_bad_row_names(lists):
+    """Purchases without times; an item that no file describes; somebody with a bad row alone."""
+    bad = ",i1\nu1,\nu1,i11\nu1,i11,5\n"
+    found, said, told = lists(
+        train=rows("USER,Item", USER, ITEM) + "u9,unheard of\n" + bad,
+        valid="item,shop,user\ni12,x,u1\ni1,x,v\n",
+        items=ITEMS,
+        candidates="item\n" + "".join(f"i{n}\n" for n in (1, 9, 10, 11, 12)) + "nowhere\n",
+    )
+    assert sorted(items_of(found["u1"])) == ["i1", "i10", "i9", "nowhere"]
+    assert sorted(items_of(found["u9"])) == ["i1", "i10", "i11", "i12", "i9", "nowhere"]
+    assert sorted(items_of(found["v"])) == ["i10", "i11", "i12", "i9", "nowhere"]
+    assert told["people"] == len(found) == 10
+    assert "rows that cannot be used as they are: 3" in said
+    assert "  train.csv line 52: no user" in said
+    assert "10 people have fewer than 20 rows: nothing else may be recommended" in said
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"train": TRAIN}, "items.csv cannot be read: No such file"),
+        ({"train": "user;item\n", "items": ITEMS}, "does not separate its cells by commas"),
+        ({"train": "", "items": ITEMS}, "the file is empty"),
+        ({"train": TRAIN, "items": ITEMS, "candidates": "id\n"}, "no column item"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_a_message_and_status_2(tmp_path, files, says):
+    for name, text in files.items():
+        (tmp_path / f"{name}.csv").write_text(text)
+    given = [f"--{name}={tmp_path / name}.csv" for name in {"train", "items", *files}]
+    (tmp_path / "lists.csv").write_text("of yesterday")
+    before = state()
+    with pytest.raises(CommandError, match=says) as refused:
+        call_command("recommend_files", *given, "--out", str(tmp_path / "lists.csv"))
+    assert refused.value.returncode == 2
+    assert state() == before
+    assert (tmp_path / "lists.csv").read_text() == "of yesterday"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        ["lists.csv", *(f"{name}.csv" for name in files)]
+    )
+
+
+@pytest.mark.parametrize("options", [["--k", "0"], ["--k", "101"], ["--diversity", "1.5"]])
+def test_numbers_out_of_range_are_refused(options):
+    with pytest.raises(CommandError, match="use"):
+        call_command("recommend_files", "--train=t", "--items=i", "--out=o", *options)
+
+
+def test_what_is_read_is_not_overwritten(tmp_path):
+    (tmp_path / "train.csv").write_text(TRAIN)
+    path = str(tmp_path / "train.csv")
+    with pytest.raises(CommandError, match="would overwrite"):
+        call_command("recommend_files", "--train", path, "--items", path, "--out", path)
+    assert (tmp_path / "train.csv").read_text() == TRAIN
+
+
+# --- In a process of its own --------------------------------------------------------------------
+
+
+@pytest.fixture
+def process(tmp_path):
+    """Begin the command in a folder with files; the site is the database of the tests."""
     (tmp_path / "train.csv").write_text(TRAIN)
     (tmp_path / "items.csv").write_text(ITEMS)
-    before = state()
-    done = manage(tmp_path, "--train", "train.csv", "--items", "items.csv", "--out", "out.csv")
-    assert state() == before
-    assert (done.returncode, done.stdout) == (0, "47 rows for 8 people in out.csv\n"), done.stderr
-    assert len((tmp_path / "out.csv").read_text().splitlines()) == 48
-
-
-def manage(folder, *arguments) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, CHECKOUT / "manage.py", "recommend_files", *arguments],
-        cwd=folder, env=environment(folder), capture_output=True, text=True,
-    )  # fmt: skip
-
-
-def environment(folder) -> dict[str, str]:
-    """So that the site is the database of the tests, and vectors need no model."""
     here = connection.settings_dict
     site = f"{here['USER']}:{here['PASSWORD']}@{here['HOST']}:{here['PORT']}/{here['NAME']}"
-    return os.environ | {
-        "DATABASE_URL": f"postgresql://{site}",
-        "MEDLEY_DATA": str(folder / "data"),
-        "EMBEDDING_BACKEND": "hashing",
-        "DJANGO_SETTINGS_MODULE": "recsite.settings",
-    }
+    process = subprocess.Popen(
+        [sys.executable, CHECKOUT / "manage.py", "recommend_files",
+         "--train=train.csv", "--items=items.csv", "--out=lists.csv"],
+        cwd=tmp_path,
+        env=os.environ | {
+            "DATABASE_URL": f"postgresql://{site}",
+            "MEDLEY_DATA": str(tmp_path / "data"),
+            "EMBEDDING_BACKEND": "hashing",
+            "DJANGO_SETTINGS_MODULE": "recsite.settings",
+        },
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_new_process_too_leaves_the_site_as_it_is(tmp_path, process):
+    """Nothing has been connected yet there, and the first connection once led back to the site."""
+    before = state()
+    said, told = process.communicate()
+    assert state() == before
+    assert (process.returncode, said) == (0, "47 rows for 8 people in lists.csv\n"), told
+    assert len((tmp_path / "lists.csv").read_text().splitlines()) == 48
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_and_its_database(tmp_path, process, number):
+    before = state()
+    while state()[0] == before[0]:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(number)
+    said, told = process.communicate()
+    assert (process.returncode, said) == (130, "")
+    assert told.endswith("ended; the scratch database is gone\n")
+    assert "Traceback" not in told
+    assert state() == before
+    assert not list(tmp_path.glob("*lists.csv*"))

@@ -11,15 +11,18 @@ import tempfile
 import threading
 import time
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, DjangoHelpFormatter
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from tqdm import tqdm
 
 from catalog.importers import interactions
@@ -33,6 +36,7 @@ from recommender.recommend import recommend
 from recommender.store.scratch import scratch_database
 
 MOST_ROWS = 100  # of a list
+PART = 100  # people whose lists one thread makes at a time
 WRONG_INPUT = 2  # exit status, as argparse has it
 COLUMNS = """\
 files, in CSV with a header (case and order of the columns are free, others are ignored):
@@ -166,17 +170,41 @@ def embed_texts() -> int:
 
 def write_lists(file: TextIO, *, k: int, diversity: float) -> tuple[int, int]:
     """A list for everybody; how many rows, and how many people have fewer than k."""
-    names, writer = interactions.items(), csv.writer(file, lineterminator="\n")
+    people, names = interactions.people(), interactions.items()
+    parts = [people[start : start + PART] for start in range(0, len(people), PART)]
+    writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["user", "item", "rank", "score"])
     rows = short = 0
-    for user_id, user in tqdm(interactions.people(), unit=" lists", desc="lists", mininterval=1):
-        shown = recommend(user_id, limit=k, diversity=diversity).results
-        writer.writerows(
-            (user, names[row.facts.id], row.rank, f"{row.relevance:.6f}") for row in shown
-        )
-        rows += len(shown)
-        short += len(shown) < k
+    # While the database searches for one person, another one is ranked.
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    try:
+        with tqdm(total=len(people), unit=" lists", desc="lists", mininterval=1) as bar:
+            make = partial(lists_of, k=k, diversity=diversity, done=bar.update)
+            for user, shown in chain.from_iterable(pool.map(make, parts)):
+                writer.writerows(
+                    (user, names[item], rank, f"{relevance:.6f}")
+                    for rank, (item, relevance) in enumerate(shown, start=1)
+                )
+                rows += len(shown)
+                short += len(shown) < k
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
     return rows, short
+
+
+def lists_of(
+    people: Sequence[tuple[int, str]], *, k: int, diversity: float, done: Callable[[int], object]
+) -> list[tuple[str, list[tuple[int, float]]]]:
+    """(id in the files, [(item, relevance), best first]) for each, in a thread of its own."""
+    found = []
+    try:
+        for user_id, user in people:
+            shown = recommend(user_id, limit=k, diversity=diversity).results
+            found.append((user, [(row.facts.id, row.relevance) for row in shown]))
+            done(1)
+    finally:
+        connection.close()
+    return found
 
 
 @contextmanager
