@@ -38,14 +38,20 @@ def load_encoder() -> Encoder:
 
 
 def create_space(
-    *, name: str = "", activate: bool = True, model: Encoder | None = None
+    *,
+    name: str = "",
+    activate: bool = True,
+    model: Encoder | None = None,
+    sample: Sequence[int] | None = None,
 ) -> EmbeddingSpace:
     """A space for the model that the settings name, with means taken from items of now.
 
-    model  that very model, if it is loaded already
+    model   that very model, if it is loaded already
+    sample  the items to take the means from, else SAMPLE of all
     """
     model = model or load_encoder()
-    texts = [text_of(c) for c in store.contents(store.sample_item_ids(SAMPLE))]
+    sample = store.sample_item_ids(SAMPLE) if sample is None else sample
+    texts = [text_of(c) for c in store.contents(sample)]
     if len(texts) < FEW:
         texts += GENERIC_TEXTS
     means = {role: centring.mean(model.encode(texts, role=role)) for role in ("item", "query")}

@@ -85,7 +85,7 @@ class BadRows:
 
     def add(self, file: str, line: int, reason: str) -> None:
         self.count += 1
-        insort(self._first, (self._place[file], line, f"{file} line {line}: {reason}"))
+        insort(self._first, (self._place.get(file, 0), line, f"{file} line {line}: {reason}"))
         del self._first[MOST_NAMED:]
 
     def add_rejects(self, path: Path) -> None:
@@ -106,7 +106,7 @@ class BadRows:
 
 @dataclass
 class Column:
-    """What the numbers of a column are like."""
+    """What the numbers of a column are like, in memory that does not grow with it."""
 
     cells: int = 0
     numbers: int = 0
@@ -125,6 +125,28 @@ class Column:
 
 
 @dataclass
+class Ratings(Column):
+    """Of ratings above 0: how many are on a scale up to five and up to ten, are whole, are one."""
+
+    positive: int = 0
+    least: float = float("inf")
+    to_five: int = 0
+    to_ten: int = 0
+    whole: int = 0
+    ones: int = 0
+
+    def add(self, number: float | None) -> None:
+        super().add(number)
+        if number is not None and number > 0:
+            self.positive += 1
+            self.least = min(self.least, number)
+            self.to_five += LOWEST <= number <= 5
+            self.to_ten += LOWEST <= number <= 10
+            self.whole += number.is_integer()
+            self.ones += number == 1
+
+
+@dataclass
 class Survey:
     """What a first reading of all interactions found."""
 
@@ -132,8 +154,7 @@ class Survey:
     people: dict[str, None] = field(default_factory=dict)  # in order of their first row
     items: dict[str, None] = field(default_factory=dict)
     rows: int = 0
-    ratings: Column = field(default_factory=Column)
-    positive: dict[float, int] = field(default_factory=dict)  # how often each rating above 0
+    ratings: Ratings = field(default_factory=Ratings)
     moments: Column = field(default_factory=Column)
     late: int = 0  # moments in the future
     has_times: bool = True  # in each of the files
@@ -163,10 +184,7 @@ def survey(files: Files) -> Survey:
                     if 0 < len(name := cells[place].strip()) <= ID_CHARACTERS:
                         ids[name] = None
                 if rating is not None:
-                    value = number(cells[rating])
-                    found.ratings.add(value)
-                    if value is not None and value > 0:
-                        found.positive[value] = found.positive.get(value, 0) + 1
+                    found.ratings.add(number(cells[rating]))
                 if moment is not None:
                     at = seconds(cells[moment])
                     found.moments.add(at)
@@ -271,8 +289,8 @@ class Meaning:
 
 def meaning(found: Survey) -> tuple[Meaning, list[str]]:
     """What the numbers mean, and the same in words."""
-    rated = bool(found.positive) and found.ratings.is_readable
-    scale, said = scale_of(found.positive) if rated else (None, "none that can be used")
+    rated = found.ratings.positive > 0 and found.ratings.is_readable
+    scale, said = scale_of(found.ratings) if rated else (None, "none that can be used")
     notes = [f"ratings: {said}" + ("" if scale else "; each row is a positive event")]
     now = datetime.now(UTC).timestamp()
     by_time = found.has_times and found.moments.is_readable
@@ -285,25 +303,16 @@ def meaning(found: Survey) -> tuple[Meaning, list[str]]:
     return Meaning(rated, scale, by_time, back, found.moments.low - back, now), notes
 
 
-def scale_of(positive: dict[float, int]) -> tuple[float | None, str]:
-    """What to multiply ratings by, None where they are no opinions; and why.
-
-    positive  how often each value above 0 occurs
-
-    >>> for often in ({1.0: 10, 4.0: 90}, {2.0: 1, 9.0: 1}, {1.0: 90, 2.0: 10}):
-    ...     print(scale_of(often))
-    (1.0, 'from 0.5 to 5, as they are')
-    (0.5, 'from 0.5 to 10, halved')
-    (None, 'most are 1, so they count something')
-    """
-    total = sum(positive.values())
-    if len(positive) == 1:
+def scale_of(ratings: Ratings) -> tuple[float | None, str]:
+    """What to multiply ratings above 0 by, None where they are no opinions; and why."""
+    if ratings.least == ratings.high:
         return None, "all equal"
-    if 2 * positive.get(1.0, 0) > total and all(value.is_integer() for value in positive):
+    if 2 * ratings.ones > ratings.positive == ratings.whole:
         return None, "most are 1, so they count something"
-    for highest, scale, how in ((5, 1.0, "as they are"), (10, 0.5, "halved")):
-        if sum(n for v, n in positive.items() if LOWEST <= v <= highest) >= TYPICAL * total:
-            return scale, f"from {LOWEST} to {highest}, {how}"
+    if ratings.to_five >= TYPICAL * ratings.positive:
+        return 1.0, f"from {LOWEST} to 5, as they are"
+    if ratings.to_ten >= TYPICAL * ratings.positive:
+        return 0.5, f"from {LOWEST} to 10, halved"
     return None, "on no scale up to 5 or 10"
 
 

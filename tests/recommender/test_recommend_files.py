@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -57,14 +58,11 @@ def lists(tmp_path, settings):
             (tmp_path / f"{name}.csv").write_text(text)
         given = [part for name in files for part in (f"--{name}", str(tmp_path / f"{name}.csv"))]
         out, told = tmp_path / "lists.csv", io.StringIO()
-        before = state()
-        try:
+        with nothing_left():
             call_command(
                 "recommend_files", *given, "--out", str(out), *options,
                 stdout=io.StringIO(), stderr=told,
             )  # fmt: skip
-        finally:
-            assert state() == before
         found: dict[str, list[dict]] = {}
         for row in csv.DictReader(out.open()):
             found.setdefault(row["user"], []).append(row)
@@ -75,13 +73,25 @@ def lists(tmp_path, settings):
     return lists
 
 
-def state():
-    """The scratch databases, and what is in the site's own."""
+@contextmanager
+def nothing_left():
+    """The site's database stays as it is, and no scratch database stays."""
+    before, others = site(), scratch_databases()
+    try:
+        yield
+    finally:
+        assert site() == before
+        assert scratch_databases() <= others
+
+
+def site():
+    return connection.settings_dict["NAME"], [t.objects.count() for t in (User, Item, Feedback)]
+
+
+def scratch_databases() -> set[str]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT datname FROM pg_database")
-        databases = [name for (name,) in cursor.fetchall() if name.startswith(scratch.PREFIX)]
-    counts = [table.objects.count() for table in (User, Item, Feedback)]
-    return databases, connection.settings_dict["NAME"], counts
+        return {name for (name,) in cursor.fetchall() if name.startswith(scratch.PREFIX)}
 
 
 def items_of(shown: list[dict]) -> list[str]:
@@ -143,11 +153,9 @@ def test_a_file_that_cannot_be_used_is_a_message_and_status_2(tmp_path, files, s
         (tmp_path / f"{name}.csv").write_text(text)
     given = [f"--{name}={tmp_path / name}.csv" for name in {"train", "items", *files}]
     (tmp_path / "lists.csv").write_text("of yesterday")
-    before = state()
-    with pytest.raises(CommandError, match=says) as refused:
+    with nothing_left(), pytest.raises(CommandError, match=says) as refused:
         call_command("recommend_files", *given, "--out", str(tmp_path / "lists.csv"))
     assert refused.value.returncode == 2
-    assert state() == before
     assert (tmp_path / "lists.csv").read_text() == "of yesterday"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         ["lists.csv", *(f"{name}.csv" for name in files)]
@@ -177,13 +185,13 @@ def process(tmp_path):
     (tmp_path / "train.csv").write_text(TRAIN)
     (tmp_path / "items.csv").write_text(ITEMS)
     here = connection.settings_dict
-    site = f"{here['USER']}:{here['PASSWORD']}@{here['HOST']}:{here['PORT']}/{here['NAME']}"
+    tests = f"{here['USER']}:{here['PASSWORD']}@{here['HOST']}:{here['PORT']}/{here['NAME']}"
     process = subprocess.Popen(
         [sys.executable, CHECKOUT / "manage.py", "recommend_files",
          "--train=train.csv", "--items=items.csv", "--out=lists.csv"],
         cwd=tmp_path,
         env=os.environ | {
-            "DATABASE_URL": f"postgresql://{site}",
+            "DATABASE_URL": f"postgresql://{tests}",
             "MEDLEY_DATA": str(tmp_path / "data"),
             "EMBEDDING_BACKEND": "hashing",
             "DJANGO_SETTINGS_MODULE": "recsite.settings",
@@ -197,23 +205,22 @@ def process(tmp_path):
 
 def test_a_new_process_too_leaves_the_site_as_it_is(tmp_path, process):
     """Nothing has been connected yet there, and the first connection once led back to the site."""
-    before = state()
-    said, told = process.communicate()
-    assert state() == before
+    with nothing_left():
+        said, told = process.communicate()
     assert (process.returncode, said) == (0, "47 rows for 8 people in lists.csv\n"), told
     assert len((tmp_path / "lists.csv").read_text().splitlines()) == 48
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_and_its_database(tmp_path, process, number):
-    before = state()
-    while state()[0] == before[0]:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    process.send_signal(number)
-    said, told = process.communicate()
+    with nothing_left():
+        others = scratch_databases()
+        while scratch_databases() <= others:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        process.send_signal(number)
+        said, told = process.communicate()
     assert (process.returncode, said) == (130, "")
     assert told.endswith("ended; the scratch database is gone\n")
     assert "Traceback" not in told
-    assert state() == before
     assert not list(tmp_path.glob("*lists.csv*"))

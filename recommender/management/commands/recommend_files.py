@@ -158,7 +158,8 @@ def embed_texts() -> int:
     model = CachedEncoder(
         embed.load_encoder(), settings.DATA_FOLDER / "lists-cache" / "vectors.sqlite3"
     )
-    space = embed.create_space(model=model)
+    every = max(1, len(item_ids) // embed.SAMPLE)
+    space = embed.create_space(model=model, sample=item_ids[::every][: embed.SAMPLE])
     with tqdm(total=len(item_ids), unit=" items", desc="embedding", mininterval=1) as bar:
         for start in range(0, len(item_ids), embed.CHUNK):
             some = item_ids[start : start + embed.CHUNK]
