@@ -101,7 +101,7 @@ def fit_model(
         if (short := _shortened(history, rng)) is not None:
             only = there & ~np.isin(library.ids, past.events.items[history])
             shorter = _example(past, short, start, goals[person], pool_size, only)[0]
-            examples[half_of[person]].append(shorter)
+            examples[half_of[person]].append(replace(shorter, is_shortened=True))
         if number % 20 == 0:
             progress("replaying", number, len(people))
     new_items: dict[int, list[tuple[Example, np.ndarray]]] = {0: [], 1: []}

@@ -14,7 +14,8 @@ from scipy.optimize import minimize
 from recommender.ranking.model import LENGTHS, PARTS, Model
 from recommender.ranking.score import Say, contributions
 
-PRIOR = 0.3  # what the prior weighs, in examples, for a weight that is off by 1
+PRIOR = 1.0  # what the prior weighs, in examples, for a weight that is off by 1
+ENOUGH_WHOLE = 50  # examples of people with a history of a length, to speak for it alone
 FEWEST_MIXED = 20  # examples, before they say anything of items that nobody has touched
 SAYS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
 _DISLIKE = PARTS.index("dislike")
@@ -28,6 +29,7 @@ class Example:
     touched: np.ndarray  # (n,) bool, items with feedback
     taken: np.ndarray  # (n,) float32, how much each counts; 0 for what was not taken up
     history_length: int
+    is_shortened: bool = False  # all but the newest part of a longer history was left out
 
 
 def fit_weights(
@@ -65,19 +67,17 @@ def fit(examples: Sequence[Example], new_items: Sequence[Example], start: Model)
 
     examples   pools of items that may be shown
     new_items  pools of nothing but items whose feedback was withheld
-    The weights of a length begin at those of all together; where nobody has so short a history
-    (or none), they stay near to start.
+    The weights of a length begin at those of all whole histories together. Shortened ones speak
+    for their length alone, and only where few people have so short a history of their own.
     """
-    of_touched = [(e.features[e.touched], e.taken[e.touched], e.history_length) for e in examples]
-    every = fit_weights(
-        [f for f, _, _ in of_touched], [t for _, t, _ in of_touched], start.weights[-1]
-    )
+    every = _fit_touched([e for e in examples if not e.is_shortened], start.weights[-1])
     weights = np.empty_like(start.weights, dtype=np.float64)
     weights[0] = start.weights[0]
     for row in range(1, len(LENGTHS)):
         high = LENGTHS[row + 1] if row + 1 < len(LENGTHS) else np.inf
-        mine = [(f, t) for f, t, length in of_touched if LENGTHS[row] <= length < high]
-        weights[row] = fit_weights([f for f, _ in mine], [t for _, t in mine], every)
+        mine = [e for e in examples if LENGTHS[row] <= e.history_length < high]
+        whole = [e for e in mine if not e.is_shortened]
+        weights[row] = _fit_touched(whole if len(whole) >= ENOUGH_WHOLE else mine, every)
     new_item = fit_weights(
         [e.features for e in new_items], [e.taken for e in new_items], start.new_item
     )
@@ -86,9 +86,15 @@ def fit(examples: Sequence[Example], new_items: Sequence[Example], start: Model)
     return replace(model, new_item_say=_say_of_new_items(examples, model))
 
 
+def _fit_touched(examples: Sequence[Example], start: np.ndarray) -> np.ndarray:
+    features = [e.features[e.touched] for e in examples]
+    return fit_weights(features, [e.taken[e.touched] for e in examples], start)
+
+
 def _say_of_new_items(examples: Sequence[Example], model: Model) -> float:
     """Of SAYS the one that makes likely how often an untouched item was taken up beside others."""
     mixed = [e for e in examples if e.taken.sum() > 0 and not e.touched.all()]
+    mixed = [e for e in mixed if not e.is_shortened]
     if len(mixed) < FEWEST_MIXED:
         return model.new_item_say
     likelihood = np.zeros(len(SAYS))
