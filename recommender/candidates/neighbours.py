@@ -23,7 +23,7 @@ BLOCK_ITEMS = 512
 class Neighbours:
     """Row i: the items that item i says most of, those it speaks most strongly for first."""
 
-    ids: np.ndarray  # (n_items, k) int32, -1 where there are fewer
+    ids: np.ndarray  # (n_items, k) int32, -1 where there is none
     weights: np.ndarray  # (n_items, k) float32, below 0 where it speaks against; 0 beside -1
 
 
@@ -103,8 +103,10 @@ def _keep_ease(found: Neighbours, rows: np.ndarray, likes: sp.csr_array) -> None
         columns.sort(axis=1)
         kept = np.take_along_axis(strengths, columns, axis=1)
         order = np.argsort(-kept, axis=1, kind="stable")
-        found.ids[rows[block], :width] = rows[np.take_along_axis(columns, order, axis=1)]
-        found.weights[rows[block], :width] = np.take_along_axis(kept, order, axis=1)
+        columns = np.take_along_axis(columns, order, axis=1)
+        kept = np.take_along_axis(kept, order, axis=1)
+        found.ids[rows[block], :width] = np.where(kept != 0, rows[columns], -1)
+        found.weights[rows[block], :width] = kept
 
 
 def _keep_cosine(found: Neighbours, rows: np.ndarray, likes: sp.csr_array) -> None:
