@@ -14,10 +14,9 @@ from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 import numpy as np
 from django.conf import settings
@@ -36,7 +35,7 @@ from recommender.recommend import recommend
 from recommender.store.scratch import scratch_database
 
 MOST_ROWS = 100  # of a list
-PART = 100  # people whose lists one thread makes at a time
+PART = 100  # people whom one thread takes at a time
 WRONG_INPUT = 2  # exit status, as argparse has it
 COLUMNS = """\
 files, in CSV with a header (case and order of the columns are free, others are ignored):
@@ -45,6 +44,8 @@ files, in CSV with a header (case and order of the columns are free, others are 
   --candidates      item                                   what may be recommended, if not all
   --out             user,item,rank,score                   best first, for each person
 """
+
+Answer = TypeVar("Answer")
 
 
 class Formatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
@@ -143,9 +144,8 @@ def learn_from(loaded: Loaded) -> str:
     except train.Untrainable as error:
         return f"nothing was trained: {error}; lists are by what is popular and by texts"
     train.activate(version, force=True)
-    people = [user_id for user_id, _ in interactions.people()]
-    for user_id in tqdm(people, unit=" people", desc="learning", mininterval=1):
-        learn.refresh_person(user_id)
+    for _ in for_everybody("learning of people", learn.refresh_person):
+        pass
     return train.verdict(version.metrics)
 
 
@@ -171,41 +171,48 @@ def embed_texts() -> int:
 
 def write_lists(file: TextIO, *, k: int, diversity: float) -> tuple[int, int]:
     """A list for everybody; how many rows, and how many people have fewer than k."""
-    people, names = interactions.people(), interactions.items()
-    parts = [people[start : start + PART] for start in range(0, len(people), PART)]
-    writer = csv.writer(file, lineterminator="\n")
+
+    def list_of(user_id: int) -> list[tuple[int, float]]:
+        shown = recommend(user_id, limit=k, diversity=diversity).results
+        return [(row.facts.id, row.relevance) for row in shown]
+
+    names, writer = interactions.items(), csv.writer(file, lineterminator="\n")
     writer.writerow(["user", "item", "rank", "score"])
     rows = short = 0
-    # While the database searches for one person, another one is ranked.
-    pool = ThreadPoolExecutor(os.cpu_count() or 1)
-    try:
-        with tqdm(total=len(people), unit=" lists", desc="lists", mininterval=1) as bar:
-            make = partial(lists_of, k=k, diversity=diversity, done=bar.update)
-            for user, shown in chain.from_iterable(pool.map(make, parts)):
-                writer.writerows(
-                    (user, names[item], rank, f"{relevance:.6f}")
-                    for rank, (item, relevance) in enumerate(shown, start=1)
-                )
-                rows += len(shown)
-                short += len(shown) < k
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    for user, shown in for_everybody("lists", list_of):
+        writer.writerows(
+            (user, names[item], rank, f"{relevance:.6f}")
+            for rank, (item, relevance) in enumerate(shown, start=1)
+        )
+        rows += len(shown)
+        short += len(shown) < k
     return rows, short
 
 
-def lists_of(
-    people: Sequence[tuple[int, str]], *, k: int, diversity: float, done: Callable[[int], object]
-) -> list[tuple[str, list[tuple[int, float]]]]:
-    """(id in the files, [(item, relevance), best first]) for each, in a thread of its own."""
-    found = []
-    try:
-        for user_id, user in people:
-            shown = recommend(user_id, limit=k, diversity=diversity).results
-            found.append((user, [(row.facts.id, row.relevance) for row in shown]))
-            done(1)
-    finally:
-        connection.close()
-    return found
+def for_everybody(what: str, do: Callable[[int], Answer]) -> Iterator[tuple[str, Answer]]:
+    """(id in the files, what `do` answers to the id here) of each person, in order.
+
+    In threads: while the database works for one person, numbers are computed for another.
+    """
+    people = interactions.people()
+    parts = [people[start : start + PART] for start in range(0, len(people), PART)]
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    with tqdm(total=len(people), unit=" people", desc=what, mininterval=1) as bar:
+
+        def do_part(part: Sequence[tuple[int, str]]) -> list[tuple[str, Answer]]:
+            answers = []
+            try:
+                for user_id, user in part:
+                    answers.append((user, do(user_id)))
+                    bar.update()
+            finally:
+                connection.close()  # of this thread
+            return answers
+
+        try:
+            yield from chain.from_iterable(pool.map(do_part, parts))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 @contextmanager
