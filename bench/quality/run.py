@@ -29,7 +29,7 @@ from bench.quality.score import Entry, Scores
 from bench.quality.splits import Split
 from recsite.local.memory import CHECKOUT, data_folder
 
-OURS = Peer("**Medley**", "", "")
+OURS = Peer("**Medley**", "medley", "live")
 HERE = Path(__file__).parent
 THREADS = "2"
 TIMEOUT_SECONDS = 3_600
@@ -114,7 +114,7 @@ def measure(
     scores, settings, seconds = [], [], 0.0
     try:
         for part, folder in zip(parts, folders, strict=True):
-            lists = folder / "lists" / f"{system.module or 'ours'}-{system.variant}.csv"
+            lists = folder / "lists" / f"{system.module}-{system.variant}.csv"
             about = make_lists(system, folder, lists, work, again)
             scores.append(read_lists(lists, data, part))
             settings.append(", ".join(f"{k} {v}" for k, v in about.get("settings", {}).items()))
@@ -133,16 +133,18 @@ def make_lists(system: Peer, folder: Path, lists: Path, work: Path, again: bool)
     about = lists.with_suffix(".json")
     if system is OURS:
         began = time.monotonic()
-        run(ours(folder, lists), "ours")
+        run(ours(folder, lists), "it")
         return {"seconds": time.monotonic() - began}
     made_of = digest(system, folder)
     kept = json.loads(about.read_text()) if about.exists() else {}
     if again or kept.get("made of") != made_of:
         about.unlink(missing_ok=True)
         module = f"bench.quality.peers.{system.module}"
-        run([python_of(system, work), "-m", module, system.variant, folder, lists], system.name)
+        run([python_of(system, work), "-m", module, system.variant, folder, lists], "it")
         kept = json.loads(about.read_text()) | {"made of": made_of}
         about.write_text(json.dumps(kept) + "\n")
+    if "missing" in kept:
+        raise Missing(kept["missing"])
     return kept
 
 
@@ -173,30 +175,27 @@ def python_of(system: Peer, work: Path) -> Path:
     stamp = venv / "made-from.txt"
     if not stamp.exists() or stamp.read_text() != wanted.read_text():
         print(f"      making {venv}", flush=True)
-        run([sys.executable, "-m", "venv", "--clear", venv], f"{system.name}, its environment")
+        run([sys.executable, "-m", "venv", "--clear", venv], "making its environment")
         pip = [venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-input"]
-        run([*pip, "--disable-pip-version-check", "-r", wanted], f"{system.name}, pip")
+        run([*pip, "--disable-pip-version-check", "-r", wanted], "pip")
         stamp.write_text(wanted.read_text())
     return venv / "bin" / "python"
 
 
 def run(command: list, what: str) -> None:
-    """Run in the checkout on THREADS threads. Raises Missing with the last thing it said."""
+    """Run in the checkout on THREADS threads; what it says is seen at once. Raises Missing."""
     threads = {f"{library}_NUM_THREADS": THREADS for library in ("OMP", "OPENBLAS", "NUMBA")}
     try:
         done = subprocess.run(
             list(map(str, command)),
             cwd=CHECKOUT,
             env=os.environ | threads | {"PYTHONPATH": str(CHECKOUT)},
-            stderr=subprocess.PIPE,
-            text=True,
             timeout=TIMEOUT_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise Missing(f"{what}: not done after {TIMEOUT_SECONDS} s") from None
+        raise Missing(f"{what} took more than {TIMEOUT_SECONDS} s") from None
     if done.returncode:
-        said = " ".join(line.strip() for line in done.stderr.splitlines()[-2:])
-        raise Missing(said[-300:] or f"{what}: exit status {done.returncode}")
+        raise Missing(f"{what} ended with status {done.returncode}, and said why when it ran")
 
 
 def read_lists(path: Path, data: Data, split: Split) -> Scores:

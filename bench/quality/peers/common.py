@@ -53,7 +53,7 @@ def main(variants: dict[str, Variant]) -> None:
     variant, folder, out = variants[sys.argv[1]], Path(sys.argv[2]), Path(sys.argv[3])
     data, split = splits.read(folder)
     if split.only_held_items and not variant.ranks_untouched_items:
-        sys.exit("it learns from events alone, and no candidate has any")
+        return tell(out, {"missing": "it learns from events alone, and no candidate has any"})
     began = time.monotonic()
     settings, reached = choose(variant, data, split)
     chosen = time.monotonic()
@@ -65,13 +65,19 @@ def main(variants: dict[str, Variant]) -> None:
     task = task_of(data, split.known("test"), everybody, shown)
     items, scores = variant.recommend(task, LONGEST, **settings)
     write(out, data, items, scores)
-    about = {
-        "settings": settings,
-        "valid NDCG@10": reached,
-        "seconds to choose": round(chosen - began, 1),
-        "seconds to learn and list": round(time.monotonic() - chosen, 1),
-        "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-    }
+    tell(
+        out,
+        {
+            "settings": settings,
+            "valid NDCG@10": reached,
+            "seconds to choose": round(chosen - began, 1),
+            "seconds to learn and list": round(time.monotonic() - chosen, 1),
+            "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        },
+    )
+
+
+def tell(out: Path, about: dict) -> None:
     out.with_suffix(".json").write_text(json.dumps(about) + "\n")
 
 

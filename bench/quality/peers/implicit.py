@@ -31,7 +31,7 @@ def fitted(model, task, k):
 
 main(
     {
-        "als": Variant(als, {"factors": [32, 64], "alpha": [1, 4], "regularization": [0.1, 1, 5]}),
+        "als": Variant(als, {"factors": [16, 32, 64], "alpha": [1, 4], "regularization": [0.1, 5]}),
         "bm25": Variant(bm25, {"K": [50, 200, 500], "K1": [1.2, 100], "B": [0.2, 0.8]}),
     }
 )

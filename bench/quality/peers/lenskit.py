@@ -23,4 +23,4 @@ def knn(task, k, **settings):
     return lists, scores
 
 
-main({"knn": Variant(knn, {"max_nbrs": [10, 20, 50, 100], "save_nbrs": [200, None]})})
+main({"knn": Variant(knn, {"max_nbrs": [20, 100, 500], "save_nbrs": [200, None]})})
