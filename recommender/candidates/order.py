@@ -108,7 +108,8 @@ def strongest(weights: sp.csr_array, k: int) -> Neighbours:
 def _chunks(people: np.ndarray) -> list[tuple[int, int]]:
     """Bounds of about CHUNK_EVENTS events, none of which parts a person."""
     starts = np.flatnonzero(np.r_[True, people[1:] != people[:-1]])
-    chosen = starts[np.unique(np.searchsorted(starts, np.arange(0, len(people), CHUNK_EVENTS)))]
+    places = np.searchsorted(starts, np.arange(0, len(people), CHUNK_EVENTS))
+    chosen = starts[np.unique(places[places < len(starts)])]  # beyond: the last person is long
     return list(zip(chosen, [*chosen[1:], len(people)], strict=True))
 
 
