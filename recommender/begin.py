@@ -33,9 +33,11 @@ from recommender.understanding.words import query_literal, query_terms
 log = logging.getLogger(__name__)
 LONGEST = 300  # characters of a sentence
 MOST_WISHES = 20  # of one person
+WAIT_SECONDS = 2.0  # for the encoder: a sentence is said once and shapes many lists
 UNDO_WITHIN = timedelta(hours=1)
 FORGET_AFTER = timedelta(days=1)
 STANDING_IN = 20  # items with the words, whose mean stands in for a text that is not encoded yet
+SUGGESTED_FROM = 300  # most popular items; the same for each page, so that none comes twice
 VARIETY = 0.7  # of the items to pick from: enough to meet most tastes, popular enough to be known
 
 
@@ -56,12 +58,24 @@ def say(user_id: int, text: str, *, sign: str | None = None) -> list[Wish]:
             _("Agree first that what you say is used for your lists: consent in /api/v1/me/."),
         )
     space = store.active_space()
-    vectors, is_encoded = _encode(space, [part.text for part in parts])
-    said = [(part.text, Wish.Sign.WANTED if part.wanted else Wish.Sign.UNWANTED) for part in parts]
+    understood = _understand([part.text for part in parts])
+    vectors, is_encoded = _encode(space, [query for query, _kinds in understood])
+    said = [
+        Wish(
+            user_id=user_id,
+            text=part.text,
+            sign=Wish.Sign.WANTED if part.wanted else Wish.Sign.UNWANTED,
+            category_ids=kinds,
+            embedding=vector if vector.any() else None,
+            space=space if vector.any() else None,
+            is_provisional=not is_encoded,
+        )
+        for part, (_query, kinds), vector in zip(parts, understood, vectors, strict=True)
+    ]
     with transaction.atomic():
         if not store.lock_person(user_id):
             raise Refused("no_account", _("This account is closed."))
-        wishes = store.put_wishes(user_id, said, vectors, space, is_provisional=not is_encoded)
+        wishes = store.put_wishes(user_id, said)
         if len(store.wishes_of(user_id)) > MOST_WISHES:
             raise too_many()
         if not is_encoded:
@@ -96,17 +110,32 @@ def too_many() -> Refused:
     )
 
 
+def _understand(texts: Sequence[str]) -> list[tuple[str, list[int]]]:
+    """Of each text: what is encoded, and the kinds that it names, which is a fact of its own.
+
+    The kinds are added as the items name them: a small model makes little of 科幻片, and enough
+    of “Science Fiction”.
+    """
+    kinds = {category.pk: category for category in queries.categories()}
+    names = {pk: list(category.names.values()) for pk, category in kinds.items()}
+    understood = []
+    for text in texts:
+        named = named_kinds(text, names)
+        called = ", ".join(kinds[pk].name_in("en") for pk in named)
+        understood.append((f"{text}. {called}" if called else text, named))
+    return understood
+
+
 def _encode(space: EmbeddingSpace | None, texts: Sequence[str]) -> tuple[np.ndarray, bool]:
     """(n, d) vectors of texts, and whether they are the encoder's; else those that stand in."""
     if space is None:
         return np.zeros((len(texts), 1), dtype=np.float32), False
-    queries_ = [_as_query(text) for text in texts]
     try:
-        raw = encode_queries(space, queries_)
+        raw = encode_queries(space, texts, timeout_seconds=WAIT_SECONDS)
     except EncoderError as error:
         log.warning("wishes are looked for by their words at first: %s", error)
         at = Space(space.id, space.dimension)
-        return np.array([_standing_in(at, query) for query in queries_]), False
+        return np.array([_standing_in(at, text) for text in texts]), False
     return _centred(space, raw), True
 
 
@@ -114,24 +143,15 @@ def _centred(space: EmbeddingSpace, raw: np.ndarray) -> np.ndarray:
     return centring.centre(raw, np.array(space.mean_query, dtype=np.float32))
 
 
-def _as_query(text: str) -> str:
-    """The text, and the kinds that it names as the items name them: 科幻片 is “Science Fiction”."""
-    names = {
-        category.names.get("en") or category.slug: list(category.names.values())
-        for category in queries.categories()
-    }
-    return ". ".join([text, ", ".join(named_kinds(text, names))]).rstrip(". ")
-
-
-def _standing_in(space: Space, query: str) -> np.ndarray:
+def _standing_in(space: Space, text: str) -> np.ndarray:
     """(d,) mean of items that have all the words, else some; zeros if none has any."""
-    terms = [[term] for term in query_terms(query)]
+    terms = [[term] for term in query_terms(text)]
     found: list[int] = []
     for all_of in (True, False):
         found = found or store.items_with_words(
             query_literal(terms, all_of=all_of), limit=STANDING_IN
         )
-    mean = store.touched(space, found, voters=0).vectors.sum(axis=0)
+    mean = store.touched(space, None, found).known.vectors.sum(axis=0)
     length = np.linalg.norm(mean)
     return (mean / length if length > 0 else mean).astype(np.float32)
 
@@ -143,10 +163,14 @@ def encode_wishes(user_ids: Sequence[int]) -> None:
     for user_id in user_ids:
         wishes = store.wishes_to_encode(user_id, space)
         if wishes:
-            texts = [_as_query(wish.text) for wish in wishes]
-            raw = encoder_of(space).encode(texts, role="query")
-            ids = [wish.pk for wish in wishes]
-            store.put_wish_vectors(space, ids, _centred(space, raw))
+            understood = _understand([wish.text for wish in wishes])
+            raw = encoder_of(space).encode([query for query, _kinds in understood], role="query")
+            for wish, vector, (_query, kinds) in zip(
+                wishes, _centred(space, raw), understood, strict=True
+            ):
+                wish.embedding, wish.space, wish.is_provisional = vector, space, False
+                wish.category_ids = kinds
+            store.put_what_wishes_mean(wishes)
 
 
 def sweep() -> None:
@@ -196,11 +220,11 @@ def suggestions(user_id: int, *, limit: int, page: int = 1) -> list[Facts]:
     found = store.find(
         side.space,
         [
-            Source(weight=1.0, order="popular", limit=10 * wanted),
-            Source(weight=0.1, order="new", limit=wanted),
+            Source(weight=1.0, order="popular", limit=SUGGESTED_FROM),
+            Source(weight=0.1, order="new", limit=SUGGESTED_FROM),
         ],
         seen=side.seen,
-        limit=10 * wanted,
+        limit=SUGGESTED_FROM,
     )
     order = mmr(
         joint_features(found.vectors, membership(found.category_ids)),

@@ -17,7 +17,8 @@ from recommender.models import EmbeddingSpace
 PATIENCE_SECONDS = 60.0  # nobody waits for a worker as for a page
 
 _loaded: dict[int, Encoder] = {}  # by space: a process loads a model once
-_clients: dict[int, HttpEncoder] = {}  # by space; a client remembers that its server is down
+# By space and patience; a client remembers that its server is down.
+_clients: dict[tuple[int, float], HttpEncoder] = {}
 
 
 def encoder_of(space: EmbeddingSpace) -> Encoder:
@@ -43,20 +44,26 @@ def keep_loaded(space: EmbeddingSpace, model: Encoder) -> None:
     _loaded[space.id] = model
 
 
-def encode_queries(space: EmbeddingSpace, texts: Sequence[str]) -> np.ndarray:
-    """(n, d) raw vectors of queries, by the encoder process; EncoderError if it does not answer."""
+def encode_queries(
+    space: EmbeddingSpace, texts: Sequence[str], *, timeout_seconds: float | None = None
+) -> np.ndarray:
+    """(n, d) raw vectors of queries, by the encoder process; EncoderError if it does not answer.
+
+    timeout_seconds  None is what a search waits
+    """
     if space.backend == "hashing":  # unit tests: no model, so no process either
         from recommender.embeddings.hashing import HashingEncoder
 
         return HashingEncoder(space.dimension).encode(texts, role="query")
-    if space.id not in _clients:
-        _clients[space.id] = HttpEncoder(
+    patience = timeout_seconds or settings.ENCODER_TIMEOUT_SECONDS
+    if (space.id, patience) not in _clients:
+        _clients[space.id, patience] = HttpEncoder(
             settings.ENCODER_URL,
             space.model,
             dimension=space.dimension,
             digest=space.digest,
             # Our own encoder process knows its model's prompts; a server elsewhere does not.
             prompts=space.settings.get("prompts") if space.backend == "http" else None,
-            timeout_seconds=settings.ENCODER_TIMEOUT_SECONDS,
+            timeout_seconds=patience,
         )
-    return _clients[space.id].encode(texts, role="query")
+    return _clients[space.id, patience].encode(texts, role="query")

@@ -307,6 +307,8 @@ class Wish(models.Model):
     space = models.ForeignKey(EmbeddingSpace, models.SET_NULL, null=True)
     # The vector is the mean of items that have the words, until the encoder has answered.
     is_provisional = models.BooleanField(default=True)
+    # Kinds that the text names.
+    category_ids = ArrayField(models.BigIntegerField(), default=list)
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
     removed_at = models.DateTimeField(_("removed"), null=True)
 

@@ -14,10 +14,12 @@ from django.db import transaction
 
 from recommender import store
 from recommender.candidates.taste import Taste, read_taste
-from recommender.ranking.assemble import asks, person_of, pool_of
+from recommender.ranking.asked import Wishes, hold_against
+from recommender.ranking.assemble import asks, asks_for_wishes, person_of, pool_of
+from recommender.ranking.explain import Reason as Code
 from recommender.ranking.explain import reason_codes
 from recommender.ranking.model import LISTS, untrained
-from recommender.ranking.pipeline import Person, Pool, Ranked, Rules, rank
+from recommender.ranking.pipeline import Pool, Ranked, Rules, rank
 from recommender.store import Facts, Source, Touched
 
 DAY = 86_400.0
@@ -28,9 +30,10 @@ POOL_FACTOR = 10  # candidates for each place of a list, at least: a small pool 
 class Reason:
     """Why an item stands in a list, in facts: the liked item or the category behind it."""
 
-    kind: str  # voted, similar, popular, new, varied
+    kind: str  # wish, voted, similar, popular, new, varied
     like_title: str = ""
     like_uuid: UUID | None = None
+    wish: str = ""  # what was asked for
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Recommendation:
     report: dict
     diversity: float
     strategy: str
+    likes: int  # of the person, as far as the request read
 
 
 def recommend(
@@ -74,7 +78,9 @@ def recommend(
         model = store.model_of_version(side.version) if side.version else untrained()
         known = store.touched(side.space, side.version, taste.items)
         person, voted = person_of(taste, known.known, model)
-        size = max(settings.POOL_SIZE, POOL_FACTOR * limit)
+        size, n_likes = max(settings.POOL_SIZE, POOL_FACTOR * limit), int(taste.liked.sum())
+        plan = asks(person, voted, side.candidates, pool_size=size)
+        plan += asks_for_wishes(side.wishes, n_likes=n_likes, pool_size=size)
         found = store.find(
             side.space,
             [
@@ -85,7 +91,7 @@ def recommend(
                     item_ids=ask.ids,
                     order=ask.order,
                 )
-                for ask in asks(person, voted, side.candidates, pool_size=size)
+                for ask in plan
             ],
             version=side.version,
             seen=side.seen,
@@ -104,6 +110,7 @@ def recommend(
             stand_in_ids=found.stand_in_ids,
             stand_in_weights=found.stand_in_weights,
         )
+        asked = hold_against(side.wishes, found.vectors, found.category_ids, n_likes=n_likes)
         if diversity is None:
             diversity = settings.DEFAULT_DIVERSITY if side.diversity is None else side.diversity
         strategy = strategy or settings.DEFAULT_STRATEGY
@@ -117,8 +124,10 @@ def recommend(
                 max_per_creator=settings.MAX_PER_CREATOR,
                 model=model,
             ),
+            asked,
         )
-        results = _rows(person, pool, ranked, known, taste)
+        reasons = reason_codes(person, pool, ranked, ranked.order, asked)
+        results = _rows(pool, ranked, reasons, known, taste, side.wishes)
         report = asdict(ranked.report)
         served = store.put_served(
             user_id,
@@ -128,12 +137,18 @@ def recommend(
             relevance=[row.relevance for row in results],
             report=report,
         )
-    return Recommendation(served, results, report, diversity, strategy)
+    return Recommendation(served, results, report, diversity, strategy, n_likes)
 
 
-def _rows(person: Person, pool: Pool, ranked: Ranked, known: Touched, taste: Taste) -> list[Shown]:
+def _rows(
+    pool: Pool,
+    ranked: Ranked,
+    reasons: list[Code | None],
+    known: Touched,
+    taste: Taste,
+    wishes: Wishes,
+) -> list[Shown]:
     facts = store.facts(pool.ids[ranked.order])
-    reasons = reason_codes(person, pool, ranked, ranked.order)
     liked = np.flatnonzero(taste.liked)  # rows of what was touched
     return [
         Shown(
@@ -145,6 +160,7 @@ def _rows(person: Person, pool: Pool, ranked: Ranked, known: Touched, taste: Tas
                 reason.kind,
                 known.titles[liked[reason.like]] if reason.like is not None else "",
                 known.uuids[liked[reason.like]] if reason.like is not None else None,
+                wishes.texts[reason.wish] if reason.wish is not None else "",
             ),
         )
         for place, (row, reason) in enumerate(zip(ranked.order, reasons, strict=True), start=1)

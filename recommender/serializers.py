@@ -34,7 +34,7 @@ class SearchQuery(Strict):
 
 
 class ReasonOut(serializers.Serializer):
-    kind = serializers.ChoiceField(choices=["voted", "similar", "popular", "new", "varied"])
+    kind = serializers.ChoiceField(choices=["wish", "voted", "similar", "popular", "new", "varied"])
     text = serializers.CharField()
     item = serializers.UUIDField(allow_null=True, help_text="the liked item behind it")
 
@@ -138,6 +138,8 @@ def facts_out(facts: Facts) -> dict:
 
 def reason_text(reason: Reason) -> str:
     """A reason in words; each names only what is behind it."""
+    if reason.kind == "wish":
+        return _("Because you asked for “%(text)s”") % {"text": reason.wish}
     if reason.kind == "voted":
         return _("People who liked “%(title)s” like this too") % {"title": reason.like_title}
     if reason.kind == "similar":

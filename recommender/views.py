@@ -44,6 +44,7 @@ private = cache_control(private=True, no_store=True)
 
 HUES = 24  # colours of categories in the stylesheet
 SIMILAR = 12
+FEW_LIKES = 3  # below so many, a person is asked what they like
 SUGGESTIONS = 12
 SUGGESTION_PAGES = 5
 HISTORY_PAGE = 50
@@ -88,8 +89,9 @@ def list_context(found: Recommendation, *, next_url: str) -> dict:
         "next": next_url,
         "diversity": f"{found.diversity:.2f}",
         "is_personal": any(
-            row.reason and row.reason.kind in ("voted", "similar") for row in found.results
+            row.reason and row.reason.kind in ("wish", "voted", "similar") for row in found.results
         ),
+        "is_known": found.likes >= FEW_LIKES,
         "report": {
             "kinds": report["distinct_categories"],
             "size": report["list_size"],

@@ -12,6 +12,7 @@ import numpy as np
 from recommender.candidates.factors import fold_in
 from recommender.candidates.interests import learn_interests
 from recommender.candidates.taste import Taste
+from recommender.ranking.asked import Wishes, share_of
 from recommender.ranking.model import LISTS, PARTS, Model, untrained
 from recommender.ranking.pipeline import Person, Pool
 
@@ -26,6 +27,7 @@ TEXT_HALF_LIFE, MAP_HALF_LIFE, FACTORS_HALF_LIFE = 3.0, 20.0, 20.0
 VOTED, MAPPED, GIVEN, POPULAR, NEW = 1.0, 0.3, 0.3, 0.2, 0.1
 FEWEST_NEAREST = 30  # of the least interest
 SPARE = 1.5  # interests share so many times the pool, since their lists overlap
+NEWEST_WISHES = 6  # that candidates are looked for by
 _SAY = dict(zip(PARTS, untrained().weights[-1], strict=True))
 
 
@@ -164,6 +166,14 @@ def asks(person: Person, voted: Votes, given: Sequence[int], *, pool_size: int) 
     plan.append(Ask(weight=POPULAR, limit=filler, order="popular"))
     plan.append(Ask(weight=NEW, limit=filler, order="new"))
     return plan
+
+
+def asks_for_wishes(wishes: Wishes, *, n_likes: int, pool_size: int) -> list[Ask]:
+    """Which lists of candidates to fetch for the newest wanted wishes."""
+    newest = np.flatnonzero(wishes.wanted)[-NEWEST_WISHES:]
+    share = share_of(wishes, n_likes)
+    limit = int(np.ceil(share * pool_size / max(len(newest), 1)))
+    return [Ask(weight=share, limit=limit, vector=wishes.vectors[n]) for n in newest]
 
 
 def pool_of(

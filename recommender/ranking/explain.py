@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recommender.ranking.asked import Asked
 from recommender.ranking.model import LISTS, PARTS
 from recommender.ranking.pipeline import Person, Pool, Ranked
 
@@ -17,6 +18,7 @@ _LIST_OF = [LISTS.index(name) for name in ("order", "order", "next", "taste")]
 NEAR = 0.25  # cosine of centred vectors, from which two texts are about the same thing
 STRONG_VOTE = 0.1  # of the strongest vote in the pool
 POPULAR = 0.3
+ASKED = 0.4  # of the best in the pool; a kind that was named has as much by itself
 FRESH_DAYS = 30.0
 
 
@@ -24,16 +26,18 @@ FRESH_DAYS = 30.0
 class Reason:
     """One reason, in facts."""
 
-    kind: str  # voted, similar, popular, new or varied
+    kind: str  # wish, voted, similar, popular, new or varied
     like: int | None = None  # row of the person's likes that it speaks of
     strength: float = 0.0  # its share of what speaks for the item, 0 to 1; 0 of "varied"
+    wish: int | None = None  # number of the wish that it speaks of
 
 
 def reason_codes(
-    person: Person, pool: Pool, ranked: Ranked, rows: np.ndarray
+    person: Person, pool: Pool, ranked: Ranked, rows: np.ndarray, asked: Asked | None = None
 ) -> list[Reason | None]:
     """A reason for each of some rows of the pool.
 
+    wish     it was asked for in words, and no mere trace of that is in it
     voted    people who liked what you liked also liked this: that like gave most of its votes, and
              they are no mere trace beside the strongest in the pool
     similar  the like that is nearest to it, if near indeed
@@ -63,6 +67,9 @@ def reason_codes(
     for n in range(len(rows)):
         # What has to do with oneself says more than what all like, even where it weighs less.
         own = [
+            Reason("wish", None, float(share[n, len(PARTS)]), int(asked.best[rows[n]]))
+            if asked is not None and asked.near[rows[n]] >= ASKED
+            else None,
             Reason("voted", int(voter[n]), float(by_people[n])) if voted[n] else None,
             Reason("similar", int(like[n]), float(by_text[n])) if similar[n] else None,
         ]

@@ -11,6 +11,7 @@ from recommender.diversity.features import CATEGORY_SHARE, joint_features
 from recommender.diversity.measures import Report
 from recommender.diversity.mmr import mmr
 from recommender.ranking import score
+from recommender.ranking.asked import Asked, with_asked
 from recommender.ranking.model import Model, untrained
 
 STRATEGIES = {"mmr": mmr, "dpp": dpp}
@@ -67,13 +68,14 @@ class Ranked:
 
     order: np.ndarray  # (k,) rows of the pool, in the order to show
     relevance: np.ndarray  # (n,) float32, 0 to 1
-    parts: np.ndarray  # (n, parts) float32 contributions in the order of model.PARTS
+    # (n, parts) float32 contributions in the order of model.PARTS, then of asked.PARTS if any
+    parts: np.ndarray
     best_like: np.ndarray  # (n,) row of the like most similar to it, -1 for none
     best_interest: np.ndarray  # (n,) the interest nearest to it, -1 for none
     report: Report
 
 
-def rank(person: Person, pool: Pool, rules: Rules) -> Ranked:
+def rank(person: Person, pool: Pool, rules: Rules, asked: Asked | None = None) -> Ranked:
     """Choose and order up to rules.limit items of the pool.
 
     The parts of an item add up to its relevance before that is cut at 0 and 1. Equal inputs give
@@ -98,6 +100,8 @@ def rank(person: Person, pool: Pool, rules: Rules) -> Ranked:
             rules.model.new_item_say,
         ),
     )
+    if asked is not None:
+        parts = with_asked(parts, asked)
     relevance = np.clip(parts.sum(axis=1), 0.0, 1.0)
     diversity = 0.0 if rules.strategy == NONE else rules.diversity
     order = STRATEGIES.get(rules.strategy, mmr)(

@@ -89,7 +89,7 @@ from recommender.store.weights import (
 from recommender.store.wishes import (
     people_with_wishes_to_encode,
     purge_removed_wishes,
-    put_wish_vectors,
+    put_what_wishes_mean,
     put_wishes,
     remove_wishes,
     restore_wish,
@@ -137,7 +137,7 @@ __all__ = [
     "remove_wishes",
     "restore_wish",
     "wishes_to_encode",
-    "put_wish_vectors",
+    "put_what_wishes_mean",
     "people_with_wishes_to_encode",
     "purge_removed_wishes",
     "put_preference",

@@ -14,9 +14,10 @@ from django.db import connection, transaction
 from catalog.uuid7 import uuid7
 from recommender.candidates.signals import kind_weights
 from recommender.models import Interest, Preference
+from recommender.ranking.asked import Wishes
 from recommender.store.comments import SIGN, UNREAD, value_of
 from recommender.store.spaces import Space
-from recommender.store.sql import LIVE, SCAN_TUPLES
+from recommender.store.sql import LIVE, SCAN_TUPLES, from_binary
 from recommender.store.weights import CHANGED_WEIGHTS
 
 HISTORY = 100  # newest feedback a request learns from
@@ -46,6 +47,7 @@ class PersonSide:
     last_shown: list[int]
     weights: np.ndarray  # (kinds,) what each kind of feedback weighs
     unread: bool  # there are comments that no encoder has read
+    wishes: Wishes
 
 
 # Members are asked; people who came with an import were asked by those who imported them.
@@ -54,6 +56,15 @@ AGREES = """
         SELECT 1 FROM catalog_consent c WHERE c.user_id = u.id
         AND c.purpose = 'personalisation' AND c.withdrawn_at IS NULL)
     FROM catalog_user u WHERE u.id = %s"""
+
+# In words, with a vector in the active space.
+WISHES = """
+    SELECT json_agg(json_build_object('text', w.text, 'wanted', w.sign = 'wanted',
+        'kinds', w.category_ids, 'vector', encode(halfvec_send(w.embedding), 'hex'))
+        ORDER BY w.id)::text
+    FROM recommender_wish w JOIN recommender_embeddingspace s
+        ON s.id = w.space_id AND s.status = 'active' AND s.modality = 'text'
+    WHERE w.user_id = %s AND w.removed_at IS NULL AND w.embedding IS NOT NULL"""
 
 
 def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
@@ -74,7 +85,7 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             " (SELECT diversity FROM recommender_preference WHERE user_id = %s),"
             " (SELECT item_ids FROM recommender_served WHERE user_id = %s"
             "   ORDER BY served_at DESC LIMIT 1),"
-            f" ({CHANGED_WEIGHTS})"
+            f" ({CHANGED_WEIGHTS}), ({WISHES})"
             " FROM (SELECT array_agg(item_id), array_agg(kind),"
             "   array_agg(CASE WHEN kind = 'comment' THEN sign ELSE value END),"
             "   array_agg(extract(epoch FROM occurred_at)::float8),"
@@ -83,7 +94,7 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             f"   catalog_feedback f WHERE user_id = %s AND {LIVE}"
             "   ORDER BY occurred_at DESC, id DESC LIMIT %s) newest)"
             " AS h (items, kinds, opinions, moments, texts)",
-            [user_id] * 6 + [history],
+            [user_id] * 7 + [history],
         )
         (
             *_,
@@ -100,9 +111,10 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             diversity,
             shown,
             changed,
+            wishes,
         ) = cursor.fetchone()
     if not agrees:  # what was said is kept and not shown again, and nothing is concluded from it
-        items = kinds = values = moments = texts = candidates = None
+        items = kinds = values = moments = texts = candidates = wishes = None
     return PersonSide(
         space=Space(*space) if space else None,
         version=version,
@@ -119,6 +131,16 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
         last_shown=shown or [],
         weights=kind_weights(json.loads(changed)),
         unread=any(text is not None for text in texts or []),
+        wishes=_wishes(json.loads(wishes or "[]"), dimension=space[1] if space else 1),
+    )
+
+
+def _wishes(said: list[dict], *, dimension: int) -> Wishes:
+    return Wishes(
+        [wish["text"] for wish in said],
+        from_binary([bytes.fromhex(wish["vector"]) for wish in said], dimension),
+        np.array([wish["wanted"] for wish in said], dtype=bool),
+        [wish["kinds"] for wish in said],
     )
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-import numpy as np
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
@@ -19,34 +18,21 @@ def wishes_of(user_id: int, *, removed_within: timedelta = timedelta(0)) -> list
     return list(Wish.objects.filter(lately, user_id=user_id).defer("embedding").order_by("id"))
 
 
-def put_wishes(
-    user_id: int,
-    said: Sequence[tuple[str, str]],
-    vectors: np.ndarray,
-    space: EmbeddingSpace | None,
-    *,
-    is_provisional: bool,
-) -> list[Wish]:
-    """Keep what was said, and answer the rows; hold the lock of the person.
+def put_wishes(user_id: int, said: Sequence[Wish]) -> list[Wish]:
+    """Keep what a person said, and answer the rows; hold the lock of the person.
 
-    said     (text, sign); what is in force already stays, the opposite of it is removed
-    vectors  (n, d), zeros where there is none yet
+    What is in force already stays, and what is the opposite of it is removed.
     """
     in_force = {wish.text.casefold(): wish for wish in wishes_of(user_id)}
     kept = []
-    for (text, sign), vector in zip(said, vectors, strict=True):
-        wish = in_force.get(text.casefold())
-        if wish is None or wish.sign != sign:
-            if wish:
-                remove_wishes(user_id, wish.uuid)
-            wish = Wish.objects.create(
-                user_id=user_id,
-                text=text,
-                sign=sign,
-                embedding=vector if vector.any() else None,
-                space=space if vector.any() else None,
-                is_provisional=is_provisional,
-            )
+    for wish in said:
+        former = in_force.get(wish.text.casefold())
+        if former and former.sign == wish.sign:
+            kept.append(former)
+            continue
+        if former:
+            remove_wishes(user_id, former.uuid)
+        wish.save(force_insert=True)
         kept.append(wish)
     return kept
 
@@ -80,9 +66,9 @@ def wishes_to_encode(user_id: int, space: EmbeddingSpace) -> list[Wish]:
     return list(_to_encode(space).filter(user_id=user_id).order_by("id"))
 
 
-def put_wish_vectors(space: EmbeddingSpace, wish_ids: Sequence[int], vectors: np.ndarray) -> None:
-    for wish, vector in zip(wish_ids, vectors, strict=True):
-        Wish.objects.filter(pk=wish).update(embedding=vector, space=space, is_provisional=False)
+def put_what_wishes_mean(wishes: Sequence[Wish]) -> None:
+    """Write vectors and kinds; whatever became of a wish meanwhile stays."""
+    Wish.objects.bulk_update(wishes, ["embedding", "space", "is_provisional", "category_ids"])
 
 
 def people_with_wishes_to_encode(space: EmbeddingSpace | None) -> list[int]:

@@ -60,16 +60,16 @@ def says_something(text: str) -> bool:
     return False
 
 
-def named_kinds(text: str, names: Mapping[str, Iterable[str]]) -> list[str]:
+def named_kinds(text: str, names: Mapping[int, Iterable[str]]) -> list[int]:
     """Those kinds of a catalogue that a text names, in whatever language it names them.
 
-    names  what each kind is called, by the name that is returned
+    names  what each kind is called, by its id
     An English plural is its singular. A name of one Chinese character is too short to be sure.
 
-    >>> named_kinds("安静的科幻片", {"Science Fiction": ["Science Fiction", "科幻"]})
-    ['Science Fiction']
-    >>> named_kinds("old comedies", {"Comedy": ["Comedy", "喜剧"], "Old": ["Older"]})
-    ['Comedy']
+    >>> named_kinds("安静的科幻片", {7: ["Science Fiction", "科幻"]})
+    [7]
+    >>> named_kinds("old comedies", {8: ["Comedy", "喜剧"], 9: ["Older"]})
+    [8]
     """
     folded = fold(text)
     spoken = _in_singular(folded)

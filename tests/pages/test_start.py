@@ -144,7 +144,7 @@ def test_without_consent_it_is_asked_for_here(films):
 
 
 def test_when_the_encoder_rests_the_page_says_what_will_come(web, alice, films, monkeypatch):
-    def down(space, texts):
+    def down(*_, **__):
         raise EncoderUnavailable("no answer")
 
     monkeypatch.setattr(begin, "encode_queries", down)

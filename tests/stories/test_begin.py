@@ -1,17 +1,20 @@
 """Somebody new says a sentence, which becomes wishes that they can see, take back and undo."""
 
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from uuid import uuid4
 
 import numpy as np
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from recommender import begin, embed, encoders, store
+from recommender import begin, embed, encoders, learn, store
 from recommender.embeddings.encoder import EncoderUnavailable
 from recommender.models import Job, Wish
 from recommender.tasks import wish as task
 from tests.conftest import client_of
-from tests.factories import embed_and_learn, give, import_feedback, make_item, make_person
+from tests.factories import give, import_feedback, make_item, make_person
 
 pytestmark = pytest.mark.django_db
 WISHES = "/api/v1/me/wishes/"
@@ -22,7 +25,7 @@ SENTENCE = "slow kettles, nothing with boots"
 def shop():
     items = [make_item(name, categories=["kitchen"]) for name in ("blue kettle", "red kettle")]
     items += [make_item(name, categories=["outdoors"]) for name in ("rain boots", "sun hat")]
-    embed_and_learn()
+    embed.embed_everything()
     return items
 
 
@@ -38,7 +41,7 @@ def signs(client) -> dict[str, str]:
 def silent(monkeypatch):
     """The encoder does not answer."""
 
-    def down(space, texts):
+    def down(*_, **__):
         raise EncoderUnavailable("no answer")
 
     monkeypatch.setattr(begin, "encode_queries", down)
@@ -66,8 +69,11 @@ def test_a_kind_that_is_named_is_encoded_as_the_items_name_it(shop):
     from catalog.models import Category
 
     Category.objects.filter(slug="kitchen").update(names={"en": "Kitchen", "zh": "厨房"})
-    assert begin._as_query("安静的厨房用品") == "安静的厨房用品. Kitchen"
-    assert begin._as_query("quiet things") == "quiet things"
+    kitchen = Category.objects.get(slug="kitchen").pk
+    assert begin._understand(["安静的厨房用品", "quiet things"]) == [
+        ("安静的厨房用品. Kitchen", [kitchen]),
+        ("quiet things", []),
+    ]
 
 
 def test_what_is_said_twice_is_kept_once_and_the_opposite_replaces_it(as_alice, shop):
@@ -224,7 +230,7 @@ def test_a_job_without_its_encoder_waits_and_is_not_counted_as_failed(
 def test_before_there_is_a_space_a_wish_is_kept_and_waits(as_alice, alice):
     make_item("kettle")
     assert say(as_alice, "kettles").status_code == 201
-    embed_and_learn()
+    embed.embed_everything()
     begin.encode_wishes([alice.pk])
     assert Wish.objects.get().embedding is not None
 
@@ -259,10 +265,143 @@ def test_items_to_pick_from_are_popular_varied_and_not_judged_yet(alice):
             import_feedback(fan, kettle)
         if n < 3:
             import_feedback(fan, hat)
-    embed_and_learn()
+    embed.embed_everything()
+    learn.refresh_popularity()
     give(alice, kettles[0])
     found = [facts.title for facts in begin.suggestions(alice.pk, limit=2)]
     assert found == ["kettle 1", "sun hat"]
-    more = [facts.title for facts in begin.suggestions(alice.pk, limit=2, page=2)]
-    assert not set(more) & set(found)
     assert begin.suggestions(alice.pk, limit=2, page=9) == []
+
+
+def test_no_page_of_items_to_pick_from_repeats_another(alice):
+    items = [make_item(f"thing {n}", categories=[f"kind {n % 7}"]) for n in range(60)]
+    for n in range(12):
+        fan = make_person(f"fan {n}")
+        for item in items[: 5 * (n + 1)]:
+            import_feedback(fan, item)
+    embed.embed_everything()
+    learn.refresh_popularity()
+    pages = [begin.suggestions(alice.pk, limit=3, page=page) for page in range(1, 11)]
+    shown = [facts.title for page in pages for facts in page]
+    assert len(shown) == len(set(shown)) == 30
+
+
+# --- the lists that follow ----------------------------------------------------------------------
+
+
+def shown(client, **query) -> list[dict]:
+    query = "&".join(f"{name}={value}" for name, value in query.items())
+    return client.get(f"/api/v1/recommendations/?{query}").json()["results"]
+
+
+def titles(client, **query) -> list[str]:
+    return [row["item"]["title"] for row in shown(client, diversity=0, **query)]
+
+
+def test_the_next_list_follows_a_sentence_and_says_why(as_alice, shop):
+    say(as_alice, "something with kettle")
+    first, second, *_ = shown(as_alice, diversity=0)
+    assert {first["item"]["title"], second["item"]["title"]} == {"blue kettle", "red kettle"}
+    assert first["reason"]["kind"] == "wish"
+    assert first["reason"]["text"] == "Because you asked for “kettle”"
+
+
+def test_a_wish_brings_items_that_nothing_else_would(as_alice, settings):
+    settings.POOL_SIZE = 50
+    make_item("rain boots", published_at="1950-01-01T00:00Z")
+    for n in range(80):
+        make_item(f"lamp {n}")
+    embed.embed_everything()
+    say(as_alice, "rain boots")
+    assert titles(as_alice, limit=1) == ["rain boots"]
+
+
+def test_what_is_not_wanted_goes_to_the_end(as_alice, shop):
+    say(as_alice, "rain, no kettle")
+    assert titles(as_alice)[0] == "rain boots"
+    assert set(titles(as_alice)[-2:]) == {"blue kettle", "red kettle"}
+
+
+def test_a_kind_that_is_named_brings_its_items_whatever_their_words(as_alice, shop):
+    say(as_alice, "outdoors")
+    assert set(titles(as_alice, limit=2)) == {"rain boots", "sun hat"}
+
+
+def test_taking_a_wish_back_gives_the_former_list_back(as_alice, shop):
+    before = titles(as_alice)
+    say(as_alice, "something with boots")
+    assert titles(as_alice) != before
+    as_alice.delete(WISHES)
+    assert titles(as_alice) == before
+
+
+def test_the_wish_of_another_changes_nothing(as_alice, as_bob, shop):
+    before = titles(as_bob)
+    say(as_alice, "something with boots")
+    assert titles(as_bob) == before
+
+
+def test_without_consent_a_wish_counts_no_more_from_the_next_list_on(as_alice, alice, shop):
+    before = titles(as_alice)
+    say(as_alice, "something with boots")
+    alice.consents.update(withdrawn_at="2026-01-01T00:00Z")
+    assert titles(as_alice) == before
+
+
+def test_a_wish_stands_back_behind_what_a_person_does(as_alice, alice):
+    kettles = [make_item(f"kettle {n}") for n in range(40)]
+    make_item("rain boots")
+    embed.embed_everything()
+    say(as_alice, "rain boots")
+    [first] = shown(as_alice, limit=1, diversity=0)
+    assert (first["item"]["title"], first["reason"]["kind"]) == ("rain boots", "wish")
+    for kettle in kettles[:30]:
+        give(alice, kettle)
+    assert titles(as_alice, limit=1)[0].startswith("kettle")
+
+
+def test_a_no_stays_in_force_whatever_a_person_does(as_alice, alice, shop):
+    for n in range(20):
+        give(alice, make_item(f"blue lamp {n}"))
+    embed.embed_everything()
+    assert titles(as_alice)[0] == "blue kettle"
+    say(as_alice, "nothing for the kitchen")
+    assert set(titles(as_alice)[-2:]) == {"blue kettle", "red kettle"}
+
+
+def test_until_the_encoder_answers_the_list_follows_the_words(as_alice, shop, silent):
+    say(as_alice, "red kettle")
+    assert titles(as_alice, limit=1) == ["red kettle"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("number", [2, 20])
+def test_a_request_with_wishes_makes_six_statements(number):
+    alice = make_person("alice")
+    for n in range(30):
+        make_item(f"kettle {n}", categories=["kitchen"])
+    embed.embed_everything()
+    begin.say(alice.pk, ", ".join(f"kettle {n}00" for n in range(number - 1)) + ", no boots")
+    client = client_of(alice)
+    # 1 token and person, 2 person side, 3 items touched, 4 candidates, 5 facts to show,
+    # 6 the list that is kept
+    with CaptureQueriesContext(connection) as queries:
+        assert len(shown(client, limit=10)) == 10
+    sent = [query["sql"] for query in queries if query["sql"] not in ("BEGIN", "COMMIT")]
+    assert len(sent) == 6, sent
+
+
+def test_a_sentence_can_be_tried_without_anything_being_kept(shop):
+    from django.core.management import CommandError, call_command
+
+    from catalog.models import User
+
+    out = StringIO()
+    call_command("first_list", "something with kettle, no boots", stdout=out)
+    lines = out.getvalue().splitlines()
+    assert lines[:2] == ["  wanted  kettle", "unwanted  boots"]
+    assert "kettle (kitchen)" in lines[2]
+    assert not Wish.objects.exists()
+    assert not User.objects.exists()
+    with pytest.raises(CommandError, match="Say what you would like"):
+        call_command("first_list", "please")
