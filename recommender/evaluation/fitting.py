@@ -26,11 +26,12 @@ from recommender.ranking.model import LENGTHS, Model, untrained
 from recommender.ranking.pipeline import Person, Pool, features_of
 from recommender.ranking.score import Say, contributions
 from recommender.training.blend import Example, fit
+from recommender.training.learned import pretend_untouched
 
 GOOD = tuple(KINDS.index(kind) for kind in ("like", "save", "share", "purchase"))
 GOOD_RATING = 4.0
 MOST_PEOPLE = 2000
-WITHHELD = 0.05  # of the items, whose feedback is withheld to learn what text alone can say
+PRETENDED = 0.2  # of the items are taken for new ones, to learn what can be said of such
 AT = 10  # NDCG of so many
 
 
@@ -42,7 +43,7 @@ class Fitted:
     examples: int
     lengths: np.ndarray  # (p,) items with feedback before
     ndcg: dict[str, np.ndarray]  # "this", "active" (if there is one), "popularity": (p,)
-    new_items: np.ndarray  # (q,) NDCG among items whose feedback was withheld
+    new_items: np.ndarray  # (q,) NDCG among items that were taken for new ones
 
 
 def is_good(kinds: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -76,22 +77,19 @@ def fit_model(
     progress  is told what is done, how far and of how much
     """
     rng = np.random.default_rng(seed)
-    withheld_items = _withheld(events, held, library, rng)
-    withheld = np.isin(events.items, withheld_items)
     progress("learning from what came before", 0, 1)
-    past = look_back(library, part(events, ~held & ~withheld), weights, seed=seed)
+    past = look_back(library, part(events, ~held), weights, seed=seed)
     progress("learning from what came before", 1, 1)
     start = model_of(past.learned, untrained())
     counts = affinity(signals(events, weights), taken_up(events.kinds, signals(events, weights)))
     history_of = rows_by_person(past.events.people)
-    goals = _goals(events, held & ~withheld, counts, past, history_of)
+    goals = _goals(events, held, counts, past, history_of)
     people = np.array(sorted(goals), dtype=np.int64)
     if len(people) > most_people:
         people = np.sort(rng.choice(people, most_people, replace=False))
     half_of = dict(zip(people.tolist(), rng.integers(0, 2, len(people)).tolist(), strict=True))
 
-    # Nothing withheld was taken up here; among the candidates it would speak against new items.
-    there = ~np.isin(library.ids, withheld_items)
+    there = np.ones(len(library.ids), dtype=bool)  # what is not shown now was shown then
     whole: dict[int, tuple[Example, Pool, Person]] = {}
     examples: dict[int, list[Example]] = {0: [], 1: []}
     for number, person in enumerate(people.tolist()):
@@ -105,12 +103,15 @@ def fit_model(
         if number % 20 == 0:
             progress("replaying", number, len(people))
     new_items: dict[int, list[tuple[Example, np.ndarray]]] = {0: [], 1: []}
-    only = np.isin(library.ids, withheld_items)
-    for person, goal in _goals(events, withheld, counts, past, history_of).items():
-        half = half_of.get(person, person % 2)
-        if sum(map(len, new_items.values())) < most_people:
-            made = _example(past, history_of[person], start, goal, pool_size, only)
-            new_items[half].append((made[0], made[1].ids))
+    pretended, item_ids = _pretended(past, rng)
+    only = np.isin(library.ids, item_ids)
+    still = rows_by_person(pretended.events.people)
+    begin = model_of(pretended.learned, untrained())
+    goals_of_new = _goals(events, np.isin(events.items, item_ids), counts, pretended, still)
+    for person, goal in goals_of_new.items():
+        if person in half_of:
+            example, pool, _ = _example(pretended, still[person], begin, goal, pool_size, only)
+            new_items[half_of[person]].append((example, pool.ids))
     progress("replaying", len(people), len(people))
 
     ndcg: dict[str, list[float]] = {"this": [], "popularity": []}
@@ -144,13 +145,15 @@ def fit_model(
     )
 
 
-def _withheld(
-    events: Events, held: np.ndarray, library: Library, rng: np.random.Generator
-) -> np.ndarray:
-    """Ids of some shown items with a text and feedback; none of a small catalogue."""
+def _pretended(past: Past, rng: np.random.Generator) -> tuple[Past, np.ndarray]:
+    """The past if nobody had touched some items with a text, and the ids of these."""
+    library = past.library
     has_text = library.ids[library.vectors.any(axis=1)]
-    items = np.intersect1d(np.unique(events.items[~held]), has_text)
-    return rng.choice(items, int(WITHHELD * len(items)), replace=False) if len(items) else items
+    items = np.intersect1d(np.unique(past.events.items), has_text)
+    chosen = np.sort(rng.choice(items, int(PRETENDED * len(items)), replace=False))
+    events = part(past.events, ~np.isin(past.events.items, chosen))
+    learned = pretend_untouched(past.learned, events, library, chosen, weights=past.weights)
+    return replace(past, events=events, learned=learned), chosen
 
 
 def _goals(

@@ -3,7 +3,7 @@
 The same function trains a version that is served and replays a history for a judgement.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -104,28 +104,66 @@ def learn(events: Events, texts: Texts, *, weights: np.ndarray = WEIGHTS, seed: 
         if len(history.items)
         else Factors(np.zeros((n, 1), np.float32), np.zeros((1, 1), np.float32))
     )
-    untouched = np.flatnonzero(counts == 0)
-    rows, shares = stand_ins(vectors, counts > 0, untouched, k=STAND_INS)
-    stand_in_ids = np.full((n, STAND_INS), -1, dtype=np.int64)
-    stand_in_weights = np.zeros((n, STAND_INS), dtype=np.float32)
-    stand_in_ids[untouched] = np.where(rows >= 0, ids[rows], -1)
-    stand_in_weights[untouched] = shares
-    items = factors.items.copy()
-    items[untouched] = np.einsum("ms,msf->mf", shares, factors.items[np.maximum(rows, 0)])
     popular, trend = popularities(events, ids, weights)
-    return Learned(
+    learned = Learned(
         ids,
         related_ids,
         related_weights,
-        items,
+        factors.items,
         factors.gram,
-        stand_in_ids,
-        stand_in_weights,
+        np.full((n, STAND_INS), -1, dtype=np.int64),
+        np.zeros((n, STAND_INS), dtype=np.float32),
         popular,
         trend,
         learn_map(vectors, *pairs, history.affinity, n_people=history.n_people),
         learn_promise(vectors, counts),
     )
+    return _stood_in(learned, vectors, counts > 0, np.flatnonzero(counts == 0))
+
+
+def pretend_untouched(
+    learned: Learned,
+    events: Events,
+    texts: Texts,
+    item_ids: np.ndarray,
+    *,
+    weights: np.ndarray = WEIGHTS,
+) -> Learned:
+    """What would be known of some items if nobody had touched them.
+
+    events  those that learned was learned from, without any of these items
+    Lists of other items may still name them, which speaks for none of them: as an item without
+    feedback, each has the votes for its stand-ins alone. Maps of texts are learned once more.
+    """
+    vectors = np.zeros((len(learned.ids), texts.vectors.shape[1]), dtype=np.float32)
+    vectors[np.searchsorted(learned.ids, texts.ids)] = texts.vectors
+    rows = np.searchsorted(learned.ids, item_ids)
+    history = taken(events, learned.ids, weights)
+    counts = np.bincount(history.items, minlength=len(learned.ids))
+    popular, trend = learned.popularity.copy(), learned.trend.copy()
+    popular[rows], trend[rows] = 0.0, 0.0
+    pairs = (history.people, history.items)
+    pretended = replace(
+        learned,
+        popularity=popular,
+        trend=trend,
+        text_map=learn_map(vectors, *pairs, history.affinity, n_people=history.n_people),
+        promise=learn_promise(vectors, counts),
+    )
+    return _stood_in(pretended, vectors, counts > 0, rows)
+
+
+def _stood_in(
+    learned: Learned, vectors: np.ndarray, touched: np.ndarray, rows: np.ndarray
+) -> Learned:
+    """The same with stand-ins for these rows, among touched ones."""
+    found, shares = stand_ins(vectors, touched, rows, k=STAND_INS)
+    ids, weights = learned.stand_in_ids.copy(), learned.stand_in_weights.copy()
+    factors = learned.factors.copy()
+    ids[rows] = np.where(found >= 0, learned.ids[found], -1)
+    weights[rows] = shares
+    factors[rows] = np.einsum("ms,msf->mf", shares, learned.factors[np.maximum(found, 0)])
+    return replace(learned, stand_in_ids=ids, stand_in_weights=weights, factors=factors)
 
 
 def popularities(
