@@ -48,9 +48,10 @@ def taken_up(kinds: np.ndarray, says: np.ndarray) -> np.ndarray:
     """(n,) float32 from 0 to 1: how far each piece of feedback shows that the item was taken up.
 
     kinds, says  (n,) indices into KINDS, and what each says; a rating, however low, was of
-                 something seen
+                 something seen, unless ratings weigh nothing
     """
-    return np.where(kinds == _NUMBER["rating"], 1.0, np.clip(says, 0.0, 1.0)).astype(np.float32)
+    rated = (kinds == _NUMBER["rating"]) & (says != 0)
+    return np.where(rated, 1.0, np.clip(says, 0.0, 1.0)).astype(np.float32)
 
 
 def affinity(liking: np.ndarray, taken: np.ndarray) -> np.ndarray:

@@ -133,6 +133,12 @@ def test_a_rating_was_of_something_seen_and_a_hide_of_nothing():
     assert affinity(np.array([-1.0, 0.5]), np.array([1.0, 0])).tolist() == [0.25, 0.375]
 
 
+def test_a_kind_that_weighs_nothing_is_as_if_it_had_not_happened():
+    said = [(1, "rating", 5.0), (2, "rating", 1.0), (3, "like")]
+    assert taste(*said).affinity.tolist() == pytest.approx([1, 0.25, 1])
+    assert taste(*said, rating=0, like=0).affinity.tolist() == [0, 0, 0]
+
+
 def test_nothing_said_is_no_taste():
     found = taste()
     assert [len(found.items), len(found.liking), len(found.affinity), len(found.weights)] == [0] * 4
