@@ -1,5 +1,7 @@
 """Versions of what was learned: list, compare, activate, back, retire."""
 
+from collections.abc import Sequence
+
 from django.core.management.base import BaseCommand, CommandError
 
 from recommender import store, train
@@ -38,7 +40,7 @@ class Command(BaseCommand):
                 f"  {version.events:,} events  {passed}: {train.verdict(version.metrics)}"
             )
 
-    def compare(self, *, names: list[str], **_: object) -> None:
+    def compare(self, *, names: Sequence[str], **_: object) -> None:
         versions = [self._version(name) for name in names]
         rows = [
             ("trained", [f"{v.created_at:%Y-%m-%d %H:%M}" for v in versions]),
