@@ -133,10 +133,12 @@ def features_of(
     """(n, parts) float32: what speaks for each item of the pool; see score.features()."""
     if to_interests is None:
         to_interests = pool.vectors @ person.interests.vectors.T
+    # Of somebody without history, and of items that no version knows, the width is unknown.
+    has_factors = pool.factors.shape[1] == len(person.factors)
     has_promise = len(model.promise) == pool.vectors.shape[1]
     return score.features(
         votes=pool.votes,
-        factors=pool.factors @ person.factors,
+        factors=pool.factors @ person.factors if has_factors else np.zeros(len(pool.ids)),
         text=pool.vectors @ person.text,
         mapped=pool.vectors @ person.mapped,
         to_interests=to_interests,

@@ -430,6 +430,13 @@ def test_what_goes_with_the_factors_of_a_person_comes_first():
     assert rank(who, what, PLAIN).order.tolist() == [1, 0]
 
 
+@pytest.mark.parametrize("width", [1, 3])
+def test_factors_of_somebody_without_history_go_with_nothing(width):
+    nobody = person(likes=(), history=0, factors=np.zeros(width, np.float32))
+    what = pool([EAST, EAST], factors=[[0, 1], [1, 0]], popularity=[0.1, 0.2])
+    assert rank(nobody, what, PLAIN).order.tolist() == [1, 0]
+
+
 def test_what_is_promised_by_its_text_counts_where_a_promise_was_learned():
     promising = replace(model(promise=1), promise=NORTH)
     ranked = rank(person(), pool([EAST, NORTH]), replace(PLAIN, model=promising))

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from recommender import begin, embed, encoders, learn, store
+from recommender import begin, embed, encoders, learn, store, train
 from recommender.embeddings.encoder import EncoderUnavailable
 from recommender.models import Job, Wish
 from recommender.tasks import wish as task
@@ -313,6 +313,19 @@ def test_a_wish_brings_items_that_nothing_else_would(as_alice, settings):
         make_item(f"lamp {n}")
     embed.embed_everything()
     say(as_alice, "rain boots")
+    assert titles(as_alice, limit=1) == ["rain boots"]
+
+
+def test_with_a_trained_version_a_newcomer_has_a_list_before_and_after_a_sentence(as_alice, shop):
+    things = [*shop, *(make_item(f"lamp {n}") for n in range(10))]
+    embed.embed_everything()
+    for n in range(12):
+        fan = make_person(f"fan {n}")
+        for day, item in enumerate(things[n % 3 :], start=1):
+            import_feedback(fan, item, days_ago=day)
+    train.activate(train.train(), force=True)
+    assert len(titles(as_alice)) == len(things)
+    say(as_alice, "something with boots")
     assert titles(as_alice, limit=1) == ["rain boots"]
 
 
