@@ -14,7 +14,6 @@ from recommender import jobs, store
 from recommender.candidates.taste import read_taste
 from recommender.encoders import encoder_of
 from recommender.ranking.assemble import person_of
-from recommender.ranking.model import untrained
 from recommender.store import Source
 from recommender.training.learned import popularities
 from recommender.understanding.sentiment import AGAINST, FOR, both, lean, sentiment
@@ -29,7 +28,7 @@ def refresh_person(user_id: int) -> None:
     side = store.person_side(user_id, history=DEEP_HISTORY)
     history = side.history
     taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
-    model = store.model_of_version(side.version) if side.version else untrained()
+    model = store.model_served(side.version)
     touched = store.touched(side.space, side.version, taste.items)
     person, voted = person_of(taste, touched.known, model)
     liked, vectors = taste.items[taste.liked], touched.known.vectors[taste.liked]

@@ -18,7 +18,7 @@ from recommender.ranking.asked import Wishes, hold_against
 from recommender.ranking.assemble import asks, asks_for_wishes, person_of, pool_of
 from recommender.ranking.explain import Reason as Code
 from recommender.ranking.explain import reason_codes
-from recommender.ranking.model import LISTS, untrained
+from recommender.ranking.model import LISTS
 from recommender.ranking.pipeline import Pool, Ranked, Rules, rank
 from recommender.store import Facts, Source, Touched
 
@@ -75,7 +75,7 @@ def recommend(
         side = store.person_side(user_id)
         history = side.history
         taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
-        model = store.model_of_version(side.version) if side.version else untrained()
+        model = store.model_served(side.version)
         known = store.touched(side.space, side.version, taste.items)
         person, voted = person_of(taste, known.known, model)
         size, n_likes = max(settings.POOL_SIZE, POOL_FACTOR * limit), int(taste.liked.sum())

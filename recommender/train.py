@@ -81,7 +81,8 @@ def train(
         )
     except ValueError as error:
         raise Untrainable(f"the feedback cannot be learned from: {error}") from error
-    if fitted.examples == 0:
+    # Where nothing is served yet, what goes with what is better than nothing, unjudged.
+    if fitted.examples == 0 and (held_by or store.active_version()):
         raise Untrainable(
             "nobody with a history took up, in the part that is held out, an item that is shown:"
             " there is nothing to judge by"
@@ -117,8 +118,9 @@ def train_and_offer(*, progress: Progress = lambda step, done, of: None) -> Mode
     except Untrainable as error:
         log.info("nothing was trained: %s", error)
         return None
-    if version.has_passed and (settings.ACTIVATE_TRAINED or store.active_version() is None):
-        activate(version)
+    is_first = store.active_version() is None
+    if is_first or version.has_passed and settings.ACTIVATE_TRAINED:
+        activate(version, force=is_first)
     return version
 
 

@@ -39,19 +39,21 @@ def learn_factors(
     """
     import scipy.sparse as sp
     from implicit.als import AlternatingLeastSquares
+    from threadpoolctl import threadpool_limits
 
     taken = sp.csr_matrix((1.0 + CONFIDENCE * weights, (people, items)), shape=(n_people, n_items))
     factors = min(factors, max(1, min(n_people, n_items) // 2))
-    model = AlternatingLeastSquares(
-        factors=factors,
-        regularization=REGULARISATION,
-        alpha=1.0,
-        iterations=ROUNDS,
-        random_state=seed,
-        use_gpu=False,
-        num_threads=1,  # more are not faster here, and their sums would differ from run to run
-    )
-    model.fit(taken.astype(np.float32), show_progress=False)
+    with threadpool_limits(1, "blas"):  # many small products, which threads would only delay
+        model = AlternatingLeastSquares(
+            factors=factors,
+            regularization=REGULARISATION,
+            alpha=1.0,
+            iterations=ROUNDS,
+            random_state=seed,
+            use_gpu=False,
+            num_threads=1,  # more are not faster here, and their sums would differ from run to run
+        )
+        model.fit(taken.astype(np.float32), show_progress=False)
     learned = np.zeros((n_items, factors), dtype=np.float32)
     learned[:, :] = model.item_factors
     learned[np.bincount(items, minlength=n_items) == 0] = 0.0

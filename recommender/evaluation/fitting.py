@@ -26,7 +26,6 @@ from recommender.ranking.model import LENGTHS, Model, untrained
 from recommender.ranking.pipeline import Person, Pool, features_of
 from recommender.ranking.score import Say, contributions
 from recommender.training.blend import Example, fit
-from recommender.training.learned import pretend_untouched
 
 GOOD = tuple(KINDS.index(kind) for kind in ("like", "save", "share", "purchase"))
 GOOD_RATING = 4.0
@@ -103,7 +102,7 @@ def fit_model(
         if number % 20 == 0:
             progress("replaying", number, len(people))
     new_items: dict[int, list[tuple[Example, np.ndarray]]] = {0: [], 1: []}
-    pretended, item_ids = _pretended(past, rng)
+    pretended, item_ids = _without_some_items(past, rng, seed)
     only = np.isin(library.ids, item_ids)
     still = rows_by_person(pretended.events.people)
     begin = model_of(pretended.learned, untrained())
@@ -145,15 +144,17 @@ def fit_model(
     )
 
 
-def _pretended(past: Past, rng: np.random.Generator) -> tuple[Past, np.ndarray]:
-    """The past if nobody had touched some items with a text, and the ids of these."""
+def _without_some_items(past: Past, rng: np.random.Generator, seed: int) -> tuple[Past, np.ndarray]:
+    """The past if nobody had touched some items with a text, and the ids of these.
+
+    All is learned once more: what was learned with them explains away the items nearest to them.
+    """
     library = past.library
     has_text = library.ids[library.vectors.any(axis=1)]
     items = np.intersect1d(np.unique(past.events.items), has_text)
     chosen = np.sort(rng.choice(items, int(PRETENDED * len(items)), replace=False))
     events = part(past.events, ~np.isin(past.events.items, chosen))
-    learned = pretend_untouched(past.learned, events, library, chosen, weights=past.weights)
-    return replace(past, events=events, learned=learned), chosen
+    return look_back(library, events, past.weights, seed=seed), chosen
 
 
 def _goals(

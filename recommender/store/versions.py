@@ -5,6 +5,7 @@ numbers), so that a request turns 100 rows into arrays without an object a numbe
 """
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -16,10 +17,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from recommender.models import LearnedItem, ModelVersion
-from recommender.ranking.model import LISTS, PARTS, RELATED, STAND_INS, Model
+from recommender.ranking.model import LISTS, PARTS, RELATED, STAND_INS, Model, untrained
 
 if TYPE_CHECKING:  # it brings scipy, which a web process does without
     from recommender.training.learned import Learned
+
+log = logging.getLogger(__name__)
 
 KEPT = ("weights", "new_item", "gram", "text_map", "promise")
 
@@ -41,7 +44,8 @@ def pack(model: Model) -> bytes:
     """A model as safetensors."""
     tensors = {name: np.ascontiguousarray(getattr(model, name)) for name in KEPT}
     tensors["new_item_say"] = np.array([model.new_item_say], dtype=np.float32)
-    return save(tensors, metadata={"parts": " ".join(PARTS), "lists": " ".join(LISTS)})
+    # One key: the order of several would differ from run to run, and with it the digest.
+    return save(tensors, metadata={"parts": " ".join(PARTS)})
 
 
 def unpack(tensors: bytes, digest: str) -> Model:
@@ -65,6 +69,20 @@ def model_of_version(version_id: int) -> Model:
     """The model of a version; each process reads it once. Raises Damaged."""
     version = ModelVersion.objects.only("tensors", "digest").get(pk=version_id)
     return unpack(bytes(version.tensors), version.digest)
+
+
+def model_served(version_id: int | None) -> Model:
+    """The model to rank by: of the active version, or the untrained one where that cannot be read.
+
+    A request has an answer even then; the log says what an operator has to do.
+    """
+    if version_id is None:
+        return untrained()
+    try:
+        return model_of_version(version_id)
+    except (Damaged, ModelVersion.DoesNotExist) as error:
+        log.error("version %s is not served: %s", version_id, error)
+        return untrained()
 
 
 def put_version(model: Model, learned: "Learned", **fields) -> ModelVersion:

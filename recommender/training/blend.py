@@ -15,6 +15,8 @@ from recommender.ranking.model import LENGTHS, PARTS, Model
 from recommender.ranking.score import Say, contributions
 
 PRIOR = 1.0  # what the prior weighs, in examples, for a weight that is off by 1
+# Examples of new items are many people on few items: what speaks for one of these speaks often.
+PRIOR_OF_NEW = 10.0
 ENOUGH_WHOLE = 50  # examples of people with a history of a length, to speak for it alone
 FEWEST_MIXED = 20  # examples, before they say anything of items that nobody has touched
 SAYS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
@@ -33,7 +35,11 @@ class Example:
 
 
 def fit_weights(
-    features: Sequence[np.ndarray], taken: Sequence[np.ndarray], start: np.ndarray
+    features: Sequence[np.ndarray],
+    taken: Sequence[np.ndarray],
+    start: np.ndarray,
+    *,
+    prior: float = PRIOR,
 ) -> np.ndarray:
     """(parts,) weights that make what was taken up likely; start when there are no examples.
 
@@ -55,8 +61,8 @@ def fit_weights(
         raised = np.exp(scores - top[example])
         total = np.add.reduceat(raised, begins)
         off = weights - start
-        value = (np.log(total) + top).sum() - goal @ scores + PRIOR * off @ off
-        return value, rows.T @ (raised / total[example] - goal) + 2 * PRIOR * off
+        value = (np.log(total) + top).sum() - goal @ scores + prior * off @ off
+        return value, rows.T @ (raised / total[example] - goal) + 2 * prior * off
 
     bounds = [(None, 0.0) if part == _DISLIKE else (None, None) for part in range(len(PARTS))]
     return minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
@@ -79,7 +85,10 @@ def fit(examples: Sequence[Example], new_items: Sequence[Example], start: Model)
         whole = [e for e in mine if not e.is_shortened]
         weights[row] = _fit_touched(whole if len(whole) >= ENOUGH_WHOLE else mine, every)
     new_item = fit_weights(
-        [e.features for e in new_items], [e.taken for e in new_items], start.new_item
+        [e.features for e in new_items],
+        [e.taken for e in new_items],
+        start.new_item,
+        prior=PRIOR_OF_NEW,
     )
     weights, new_item = weights.astype(np.float32), new_item.astype(np.float32)
     model = replace(start, weights=weights, new_item=new_item)

@@ -108,7 +108,7 @@ def learn(events: Events, texts: Texts, *, weights: np.ndarray = WEIGHTS, seed: 
     learned = Learned(
         ids,
         related_ids,
-        related_weights,
+        _half(related_weights),
         factors.items,
         factors.gram,
         np.full((n, STAND_INS), -1, dtype=np.int64),
@@ -121,38 +121,6 @@ def learn(events: Events, texts: Texts, *, weights: np.ndarray = WEIGHTS, seed: 
     return _stood_in(learned, vectors, counts > 0, np.flatnonzero(counts == 0))
 
 
-def pretend_untouched(
-    learned: Learned,
-    events: Events,
-    texts: Texts,
-    item_ids: np.ndarray,
-    *,
-    weights: np.ndarray = WEIGHTS,
-) -> Learned:
-    """What would be known of some items if nobody had touched them.
-
-    events  those that learned was learned from, without any of these items
-    Lists of other items may still name them, which speaks for none of them: as an item without
-    feedback, each has the votes for its stand-ins alone. Maps of texts are learned once more.
-    """
-    vectors = np.zeros((len(learned.ids), texts.vectors.shape[1]), dtype=np.float32)
-    vectors[np.searchsorted(learned.ids, texts.ids)] = texts.vectors
-    rows = np.searchsorted(learned.ids, item_ids)
-    history = taken(events, learned.ids, weights)
-    counts = np.bincount(history.items, minlength=len(learned.ids))
-    popular, trend = learned.popularity.copy(), learned.trend.copy()
-    popular[rows], trend[rows] = 0.0, 0.0
-    pairs = (history.people, history.items)
-    pretended = replace(
-        learned,
-        popularity=popular,
-        trend=trend,
-        text_map=learn_map(vectors, *pairs, history.affinity, n_people=history.n_people),
-        promise=learn_promise(vectors, counts),
-    )
-    return _stood_in(pretended, vectors, counts > 0, rows)
-
-
 def _stood_in(
     learned: Learned, vectors: np.ndarray, touched: np.ndarray, rows: np.ndarray
 ) -> Learned:
@@ -163,7 +131,14 @@ def _stood_in(
     ids[rows] = np.where(found >= 0, learned.ids[found], -1)
     weights[rows] = shares
     factors[rows] = np.einsum("ms,msf->mf", shares, learned.factors[np.maximum(found, 0)])
-    return replace(learned, stand_in_ids=ids, stand_in_weights=weights, factors=factors)
+    return replace(
+        learned, stand_in_ids=ids, stand_in_weights=_half(weights), factors=_half(factors)
+    )
+
+
+def _half(numbers: np.ndarray) -> np.ndarray:
+    """As they are kept, or a replay would not make the very lists of a request."""
+    return numbers.astype(np.float16).astype(np.float32)
 
 
 def popularities(

@@ -9,7 +9,8 @@ from django.core.management import CommandError, call_command
 from catalog import services
 from catalog.models import Feedback
 from recommender import evaluate, learn, store
-from recommender.models import Candidates, Interest, Neighbours, Popularity
+from recommender.evaluation.replay import Past, list_for, look_back, rows_by_person
+from recommender.models import Candidates, Interest, LearnedItem, ModelVersion, Popularity
 from recommender.ranking.pipeline import Rules
 from recommender.recommend import recommend
 from tests.factories import embed_and_learn, give, import_feedback, make_item, make_person
@@ -31,14 +32,18 @@ def crowd():
     return people, items
 
 
-def past_of(moment: datetime) -> evaluate.Past:
-    return evaluate.look_back(store.library(evaluate._space()), store.events(until=moment))
+def past_of(moment: datetime) -> Past:
+    return look_back(store.library(evaluate._space()), store.events(until=moment))
 
 
-def lists(past: evaluate.Past, people) -> list[list[int]]:
-    rows = evaluate._rows_by_person(past.events)
+def served_model():
+    return store.model_of_version(store.active_version().pk)
+
+
+def lists(past: Past, people) -> list[list[int]]:
+    rows = rows_by_person(past.events.people)
     rules = Rules(limit=10, diversity=0.3, max_per_creator=3)
-    return [evaluate.list_for(past, rows[p.pk], rules, pool_size=200).tolist() for p in people]
+    return [list_for(past, rows[p.pk], rules, pool_size=200).tolist() for p in people]
 
 
 def test_what_happens_afterwards_changes_no_list(crowd):
@@ -105,7 +110,7 @@ def test_no_learned_table_is_read(crowd, replayed):
     before = evaluate.evaluate(k=5)
     lists_before = replayed.copy()
     replayed.clear()
-    for model in (Neighbours, Popularity, Interest, Candidates):
+    for model in (LearnedItem, ModelVersion, Popularity, Interest, Candidates):
         model.objects.all().delete()
     after = evaluate.evaluate(k=5)
     assert replayed == lists_before
@@ -120,11 +125,11 @@ def test_no_learned_table_is_read(crowd, replayed):
 def test_a_request_and_a_replay_make_the_same_list(crowd, diversity, strategy):
     people, _ = crowd
     past = past_of(datetime.now(UTC))
-    rows = evaluate._rows_by_person(past.events)
+    rows = rows_by_person(past.events.people)
     for person in people[:4]:
         live = recommend(person.pk, limit=10, diversity=diversity, strategy=strategy)
-        rules = Rules(10, diversity, strategy, max_per_creator=3)
-        replayed = evaluate.list_for(past, rows[person.pk], rules, pool_size=200)
+        rules = Rules(10, diversity, strategy, max_per_creator=3, model=served_model())
+        replayed = list_for(past, rows[person.pk], rules, pool_size=200)
         assert [row.facts.id for row in live.results] == replayed.tolist()
 
 
@@ -136,12 +141,12 @@ def test_a_request_and_a_replay_weigh_kinds_alike(crowd):
     learn.weigh_kinds({"view": -1.0, "save": 0.3, "like": 0.5})
     embed_and_learn()
     weights = store.weights_of_kinds()
-    past = evaluate.look_back(store.library(evaluate._space()), store.events(), weights)
-    rows = evaluate._rows_by_person(past.events)
+    past = look_back(store.library(evaluate._space()), store.events(), weights)
+    rows = rows_by_person(past.events.people)
     for person in people[:4]:
         live = recommend(person.pk, limit=10, diversity=0.3, strategy="mmr")
-        rules = Rules(10, 0.3, "mmr", max_per_creator=3)
-        replayed = evaluate.list_for(past, rows[person.pk], rules, pool_size=200)
+        rules = Rules(10, 0.3, "mmr", max_per_creator=3, model=served_model())
+        replayed = list_for(past, rows[person.pk], rules, pool_size=200)
         assert [row.facts.id for row in live.results] == replayed.tolist()
 
 
@@ -163,11 +168,11 @@ def test_a_pool_that_is_full_holds_the_same_items_in_both(crowd, size, settings,
     import_feedback(people[10], items[1], "hide", days_ago=3)
     embed_and_learn()
     past = past_of(datetime.now(UTC))
-    rows = evaluate._rows_by_person(past.events)
+    rows = rows_by_person(past.events.people)
     for person in people:
         live = recommend(person.pk, limit=size, diversity=0.5, strategy="mmr")
-        rules = Rules(size, 0.5, "mmr", max_per_creator=3)
-        replayed = evaluate.list_for(past, rows[person.pk], rules, pool_size=size)
+        rules = Rules(size, 0.5, "mmr", max_per_creator=3, model=served_model())
+        replayed = list_for(past, rows[person.pk], rules, pool_size=size)
         assert [row.facts.id for row in live.results] == replayed.tolist()
 
 

@@ -32,7 +32,8 @@ def found(*sources: Source, seen=(), limit: int = 100, space=None) -> list[int]:
 
 
 def popular(scores: dict[int, float]) -> None:
-    store.replace_popularity(np.array(list(scores)), np.array(list(scores.values())))
+    numbers = np.array(list(scores.values()))
+    store.replace_popularity(np.array(list(scores)), numbers, numbers / 2)
 
 
 LIST = st.lists(st.integers(0, 11), max_size=12, unique=True)
@@ -113,6 +114,7 @@ def test_a_pool_carries_what_ranking_needs():
     ]
     assert pool.creators.tolist() == [made.creators.get().pk, -1]
     assert pool.popularity.tolist() == [0.5, 0]
+    assert pool.trend.tolist() == [0.25, 0]
     assert pool.moments.tolist() == [NOW.timestamp()] * 2
     assert not pool.vectors.any()
 
