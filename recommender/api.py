@@ -106,7 +106,7 @@ class Wishes(APIView):
         said = begin.say(request.user.pk, data["text"], sign=data.get("sign"))
         return private(wishes_out(said), status=201)
 
-    @extend_schema(responses={204: None}, tags=["me"])
+    @extend_schema(operation_id="me_wishes_clear", responses={204: None}, tags=["me"])
     def delete(self, request: Request) -> Response:
         """Take all of them back."""
         store.remove_wishes(request.user.pk)

@@ -101,7 +101,7 @@ def fit_model(
             examples[half_of[person]].append(replace(shorter, is_shortened=True))
         if number % 20 == 0:
             progress("replaying", number, len(people))
-    new_items: dict[int, list[tuple[Example, np.ndarray]]] = {0: [], 1: []}
+    new_items: dict[int, list[tuple[Example, np.ndarray, np.ndarray]]] = {0: [], 1: []}
     pretended, item_ids = _without_some_items(past, rng, seed)
     only = np.isin(library.ids, item_ids)
     still = rows_by_person(pretended.events.people)
@@ -110,14 +110,14 @@ def fit_model(
     for person, goal in goals_of_new.items():
         if person in half_of:
             example, pool, _ = _example(pretended, still[person], begin, goal, pool_size, only)
-            new_items[half_of[person]].append((example, pool.ids))
+            new_items[half_of[person]].append((example, pool.ids, np.array(list(goal))))
     progress("replaying", len(people), len(people))
 
     ndcg: dict[str, list[float]] = {"this": [], "popularity": []}
     if active is not None:
         ndcg["active"] = []
     of_new: list[float] = []
-    both = [fit(examples[1 - h], [e for e, _ in new_items[1 - h]], start) for h in (0, 1)]
+    both = [fit(examples[1 - h], [e for e, _, _ in new_items[1 - h]], start) for h in (0, 1)]
     good = _goals(events, held & is_good(events.kinds, events.values), counts, past, history_of)
     judged = [person for person in people.tolist() if person in good]
     for person in judged:
@@ -129,11 +129,10 @@ def fit_model(
             ndcg["active"].append(metrics.ndcg(_best(example, pool.ids, active), ids, AT))
         ndcg["popularity"].append(metrics.ndcg(popular_for(past, history_of[person], AT), ids, AT))
     for half in (0, 1):
-        for example, ids in new_items[half]:
-            shown = _best(example, ids, both[half])
-            of_new.append(metrics.ndcg(shown, ids[example.taken > 0], AT))
+        for example, ids, taken in new_items[half]:
+            of_new.append(metrics.ndcg(_best(example, ids, both[half]), taken, AT))
     model = fit(
-        examples[0] + examples[1], [e for half in (0, 1) for e, _ in new_items[half]], start
+        examples[0] + examples[1], [e for half in (0, 1) for e, _, _ in new_items[half]], start
     )
     return Fitted(
         model,
