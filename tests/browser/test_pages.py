@@ -179,6 +179,8 @@ def test_a_wish_is_removed_and_brought_back_by_keyboard(open_page, alice, films)
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Undo: horror")).to_be_focused()
     assert len(store.wishes_of(alice.pk)) == 1
+    # A press in the 20 ms before htmx knows the new button would be answered with a whole page.
+    expect(page.locator("#wishes.htmx-added, .htmx-settling")).to_have_count(0)
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Remove: horror")).to_be_focused()
     assert len(store.wishes_of(alice.pk)) == 2
