@@ -170,10 +170,10 @@ def test_lists_of_order_are_read_of_the_newest_items_alone():
 
 def test_the_best_votes_are_those_of_all_kinds_together_each_against_its_best():
     # By the weights before training, 1.0 for order and 0.6 for past_order: 3 has 1 + 0.6,
-    # 1 has 0.5 + 0.6, 2 has 1 of taste; 4, which is spoken against, is none.
+    # 1 has 0.5 + 0.6, 2 has 1 of taste; 4 has none, and what speaks against 1 takes nothing.
     voted = Votes(
         np.array([1, 2, 3, 4]),
-        np.array([[4, 1, 0, 0], [0, 0, 0, 0.2], [8, 1, 0, 0], [0, 0, 0, -5]], np.float32),
+        np.array([[4, 1, 0, -5], [0, 0, 0, 0.2], [8, 1, 0, 0], [0, 0, 0, -5]], np.float32),
     )
     assert voted.best(10).tolist() == [3, 1, 2]
     assert voted.best(2).tolist() == [3, 1]
@@ -567,6 +567,14 @@ def test_the_voter_is_chosen_by_all_kinds_of_votes_as_they_count():
     # Of item 3: 0.8 of next and 0.25 of order by the newer, 0.28 of order by the older like.
     assert named(model(order=1, next=1), ids=[3]) == [0]
     assert named(model(order=1, next=0.01), ids=[3]) == [1]
+
+
+def test_votes_of_a_kind_that_counts_against_an_item_make_no_voter_and_take_from_none():
+    # Item 1 has 0.6 of 0.85 of taste by the newer like, and 0.8 x 0.62 of next by the older.
+    assert named(model(taste=1, next=0.8), ids=[1]) == [0]
+    assert named(model(taste=1, next=0.8, order=-1), ids=[1]) == [0]
+    assert named(model(order=-1, next=1), ids=[3]) == [0]
+    assert named(model(order=-1, next=1), ids=[4]) == [-1]
 
 
 def test_what_nothing_votes_for_or_only_against_has_no_voter():
