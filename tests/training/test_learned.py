@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import pytest
 
+from recommender.candidates import neighbours, order
 from recommender.candidates.crowd import DAY
 from recommender.candidates.signals import KINDS
 from recommender.candidates.taste import read_taste
@@ -55,8 +56,8 @@ def two_camps() -> Events:
     rows = []
     for person in range(40):
         first = 10 if person % 2 else 20
-        order = np.argsort(np.arange(7) + rng.normal(0, 1, 7))[: rng.integers(4, 8)]
-        rows += [(person + 500, int(first + item), 3.0 * day) for day, item in enumerate(order)]
+        went = np.argsort(np.arange(7) + rng.normal(0, 1, 7))[: rng.integers(4, 8)]
+        rows += [(person + 500, int(first + item), 3.0 * day) for day, item in enumerate(went)]
     return likes(*rows)
 
 
@@ -216,6 +217,10 @@ def test_lists_of_related_items_name_ids_in_the_order_of_their_kinds():
     first = {name: learned.related_ids[:, n, 0].tolist() for n, name in enumerate(LISTS)}
     assert first == {"taste": [70, 30], "order": [-1, 30], "next": [-1, 30]}
     assert (learned.related_ids[:, :, 1:] == -1).all()
+    of_70 = dict(zip(LISTS, learned.related_weights[1, :, 0].tolist(), strict=True))
+    ease = 6 / (6 + neighbours.RIDGE * np.sqrt(6))
+    counted, foretold = np.log1p(6 * 2 / order.DAMPING), 6 / (6 + order.RIDGE)
+    assert of_70 == pytest.approx({"taste": ease, "order": counted, "next": foretold}, rel=1e-3)
 
 
 def test_only_items_that_nobody_took_up_have_stand_ins_and_their_factors():
