@@ -127,7 +127,8 @@ def fit_model(
         ndcg["this"].append(metrics.ndcg(shown, ids, AT))
         if active is not None:
             ndcg["active"].append(metrics.ndcg(_best(example, pool.ids, active), ids, AT))
-        ndcg["popularity"].append(metrics.ndcg(popular_for(past, history_of[person], AT), ids, AT))
+        popular = popular_for(past, history_of[person], AT, there)
+        ndcg["popularity"].append(metrics.ndcg(popular, ids, AT))
     for half in (0, 1):
         for example, ids, taken in new_items[half]:
             of_new.append(metrics.ndcg(_best(example, ids, both[half]), taken, AT))

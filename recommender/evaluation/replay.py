@@ -133,14 +133,18 @@ def rows_by_person(people: np.ndarray) -> dict[int, np.ndarray]:
     """Of each person the rows, in their order."""
     order = np.argsort(people, kind="stable")
     ids, begins = np.unique(people[order], return_index=True)
-    return dict(zip(ids.tolist(), np.split(order, begins[1:]), strict=True))
+    return dict(zip(ids.tolist(), np.split(order, begins)[1:], strict=True))
 
 
-def popular_for(past: Past, history: Sequence[int], k: int) -> np.ndarray:
-    """The k most popular items that the person of these rows has not had."""
-    seen = np.isin(past.library.ids, past.events.items[history]) | ~past.library.shown
+def popular_for(
+    past: Past, history: Sequence[int], k: int, only: np.ndarray | None = None
+) -> np.ndarray:
+    """The k most popular items that the person of these rows has not had; only as of case()."""
+    free = past.library.shown if only is None else only
+    seen = np.isin(past.library.ids, past.events.items[history]) | ~free
     score = np.where(seen, -1.0, past.learned.popularity[past.at])
-    return past.library.ids[np.argsort(-score, kind="stable")[:k]]
+    best = np.argsort(-score, kind="stable")[:k]
+    return past.library.ids[best[~seen[best]]]
 
 
 def _fetch(past: Past, ask: Ask, free: np.ndarray) -> np.ndarray:
