@@ -1,4 +1,4 @@
-"""Keep each item's vector and words equal to its content.
+"""Keep each item's vector and words equal to its content, and what stands in for a new one.
 
 Encoding is slow, so it holds no lock; writing locks the items and leaves out a text that has
 changed since. Whoever changed it has left a job, which brings us back.
@@ -18,7 +18,7 @@ from recommender.embeddings.fingerprint import fingerprint
 from recommender.embeddings.text import GENERIC_TEXTS, item_text
 from recommender.encoders import PATIENCE_SECONDS, encoder_of, keep_loaded
 from recommender.models import EmbeddingSpace
-from recommender.store import Content
+from recommender.store import Content, Space
 from recommender.understanding import words
 
 CHUNK = 512  # items encoded together, so that equal lengths meet
@@ -107,6 +107,8 @@ def embed_items(space: EmbeddingSpace | None, item_ids: Sequence[int]) -> int:
         kept = [stale[row] for row in same]
         store.put_embeddings(space, kept, vectors[same], [marks[item] for item in kept])
         jobs.settle("embed", [item for item in found if now.get(item) == found[item]])
+    if space.status == EmbeddingSpace.Status.ACTIVE:
+        store.adopt(Space(space.id, space.dimension), kept)
     return len(same)
 
 
@@ -137,10 +139,20 @@ def embed_everything(progress: Callable[[int], None] = lambda done: None) -> int
 
 
 def sweep() -> None:
-    """Mend what was missed: stale items are asked for, and the index is there and whole."""
+    """Mend what was missed: stale items are asked for, the index is there and whole, and every item
+    with a vector has what the version in use says of it."""
     request_stale()
     if space := store.active_space():
         store.build_index(space)
+        adopt_missed(space)
+
+
+def adopt_missed(space: EmbeddingSpace) -> None:
+    """Stand-ins for what came while another version was in use, or between vector and stand-ins."""
+    at = Space(space.id, space.dimension)
+    missed = store.items_to_adopt(at)
+    for start in range(0, len(missed), CHUNK):
+        store.adopt(at, missed[start : start + CHUNK])
 
 
 def request_stale() -> int:

@@ -81,10 +81,15 @@ def stand_ins(
         columns.sort(axis=1)
         near = np.take_along_axis(cosine, columns, axis=1)
         order = np.argsort(-near, axis=1, kind="stable")
-        near = np.maximum(np.take_along_axis(near, order, axis=1), 0.0)
-        total = near.sum(axis=1, keepdims=True)
-        there = near > 0
+        near = shares(np.take_along_axis(near, order, axis=1))
         found = pool[np.take_along_axis(columns, order, axis=1)]
-        ids[block, :width] = np.where(there, found, -1)
-        weights[block, :width] = near / np.where(total > 0, total, 1.0)
+        ids[block, :width] = np.where(near > 0, found, -1)
+        weights[block, :width] = near
     return ids, weights
+
+
+def shares(cosines: np.ndarray) -> np.ndarray:
+    """(m, k) what each stand-in weighs by its cosine (m, k): a row together 1, or nothing."""
+    near = np.maximum(cosines, 0.0)
+    total = near.sum(axis=1, keepdims=True)
+    return near / np.where(total > 0, total, 1.0)

@@ -3,6 +3,10 @@
 Person-side and item-side tables are never joined, so that each side can be sharded on its own.
 """
 
+from recommender.store.adoption import (
+    adopt,
+    items_to_adopt,
+)
 from recommender.store.candidates import (
     Found,
     Source,
@@ -161,6 +165,8 @@ __all__ = [
     "put_kind_weights",
     "weights_of_kinds",
     "broken_invariants",
+    "adopt",
+    "items_to_adopt",
     "Damaged",
     "versions",
     "active_version",

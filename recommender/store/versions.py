@@ -8,7 +8,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from django.db import connection, transaction
@@ -19,12 +19,21 @@ from safetensors.numpy import load, save
 from recommender.models import LearnedItem, ModelVersion
 from recommender.ranking.model import LISTS, PARTS, RELATED, STAND_INS, Model, untrained
 
-if TYPE_CHECKING:  # it brings scipy, which a web process does without
-    from recommender.training.learned import Learned
-
 log = logging.getLogger(__name__)
 
+ROWS_TOGETHER = 1000  # items written by one statement, about 3 MB
 KEPT = ("weights", "new_item", "gram", "text_map", "promise")
+
+
+class ItemRows(Protocol):
+    """What is kept of items, a row each; see training.learned.Learned."""
+
+    ids: np.ndarray  # (n,) int64
+    related_ids: np.ndarray  # (n, 3, k) int64
+    related_weights: np.ndarray  # (n, 3, k)
+    factors: np.ndarray  # (n, f)
+    stand_in_ids: np.ndarray  # (n, s) int64, -1 where there is none
+    stand_in_weights: np.ndarray  # (n, s)
 
 
 class Damaged(Exception):
@@ -85,7 +94,7 @@ def model_served(version_id: int | None) -> Model:
         return untrained()
 
 
-def put_version(model: Model, learned: "Learned", **fields) -> ModelVersion:
+def put_version(model: Model, learned: ItemRows, **fields) -> ModelVersion:
     """Keep what a training learned, inactive: all of it, or nothing."""
     tensors = pack(model)
     with transaction.atomic():
@@ -98,49 +107,55 @@ def put_version(model: Model, learned: "Learned", **fields) -> ModelVersion:
     return version
 
 
-def put_learned_items(version_id: int, learned: "Learned") -> None:
-    """Add rows of items to a version; a row that is there is replaced."""
+def put_learned_items(version_id: int, learned: ItemRows) -> None:
+    """Add rows of items to a version; a row that is there is replaced.
+
+    An item of which nothing was learned has no row: others may stand in for it once it has a text.
+    """
+    related = learned.related_weights.any(axis=(1, 2))
+    borrows = (learned.stand_in_ids >= 0).any(axis=1)
+    rows = np.flatnonzero(related | borrows | learned.factors.any(axis=1))
+    rows = rows[np.argsort(learned.ids[rows])]  # two writers lock rows in one order
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS pg_temp.fresh")
-        cursor.execute(
-            "CREATE TEMPORARY TABLE fresh (item_id bigint, related_ids bytea, related_weights"
-            " bytea, factors bytea, stand_in_ids bytea, stand_in_weights bytea) ON COMMIT DROP"
-        )
-        with cursor.copy("COPY fresh FROM STDIN (FORMAT BINARY)") as copy:
-            copy.set_types(["int8"] + ["bytea"] * 5)
-            for row, item in enumerate(learned.ids):
-                stands = learned.stand_in_ids[row]
-                has_stand_ins = bool((stands >= 0).any())
-                copy.write_row(
-                    (
-                        int(item),
-                        learned.related_ids[row].astype("<i8").tobytes(),
-                        learned.related_weights[row].astype("<f2").tobytes(),
-                        learned.factors[row].astype("<f2").tobytes(),
-                        stands.astype("<i8").tobytes() if has_stand_ins else None,
-                        learned.stand_in_weights[row].astype("<f2").tobytes()
-                        if has_stand_ins
-                        else None,
-                    )
-                )
-        columns = "related_ids, related_weights, factors, stand_in_ids, stand_in_weights"
-        cursor.execute(
-            f"INSERT INTO recommender_learneditem (version_id, item_id, {columns})"
-            f" SELECT %s, f.item_id, {columns.replace('related_ids', 'f.related_ids')}"
-            " FROM fresh f JOIN catalog_item i ON i.id = f.item_id"
-            " ON CONFLICT (version_id, item_id) DO UPDATE SET related_ids = excluded.related_ids,"
-            " related_weights = excluded.related_weights, factors = excluded.factors,"
-            " stand_in_ids = excluded.stand_in_ids, stand_in_weights = excluded.stand_in_weights",
-            [version_id],
-        )
+        for start in range(0, len(rows), ROWS_TOGETHER):
+            some = rows[start : start + ROWS_TOGETHER]
+            cursor.execute(
+                "INSERT INTO recommender_learneditem (version_id, item_id, related_ids,"
+                " related_weights, factors, stand_in_ids, stand_in_weights)"
+                " SELECT %s, f.* FROM unnest(%s::bigint[], %b::bytea[], %b::bytea[], %b::bytea[],"
+                "   %b::bytea[], %b::bytea[]) AS f (item_id) JOIN catalog_item i ON i.id = item_id"
+                " ON CONFLICT (version_id, item_id) DO UPDATE SET"
+                " related_ids = excluded.related_ids, related_weights = excluded.related_weights,"
+                " factors = excluded.factors, stand_in_ids = excluded.stand_in_ids,"
+                " stand_in_weights = excluded.stand_in_weights",
+                [
+                    version_id,
+                    learned.ids[some].tolist(),
+                    _bytes(learned.related_ids[some], "<i8"),
+                    _bytes(learned.related_weights[some], "<f2"),
+                    _bytes(learned.factors[some], "<f2"),
+                    _bytes(learned.stand_in_ids[some], "<i8", borrows[some]),
+                    _bytes(learned.stand_in_weights[some], "<f2", borrows[some]),
+                ],
+            )
+
+
+def _bytes(rows: np.ndarray, kind: str, there: np.ndarray | None = None) -> list[bytes | None]:
+    there = np.ones(len(rows), dtype=bool) if there is None else there
+    return [
+        row.tobytes() if has else None
+        for row, has in zip(rows.astype(kind), there.tolist(), strict=True)
+    ]
 
 
 def activate_version(version: ModelVersion) -> None:
     """Make this the version that is served: one step for all who read."""
-    with transaction.atomic():
-        ModelVersion.objects.select_for_update().filter(status="active").exclude(
-            pk=version.pk
-        ).update(status="inactive")
+    with transaction.atomic(), connection.cursor() as cursor:
+        # One at a time, or the second would find another active than the one it put away.
+        cursor.execute("SELECT id FROM recommender_modelversion ORDER BY id FOR NO KEY UPDATE")
+        ModelVersion.objects.filter(status="active").exclude(pk=version.pk).update(
+            status="inactive"
+        )
         ModelVersion.objects.filter(pk=version.pk).update(status="active", activated_at=Now())
 
 
