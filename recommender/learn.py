@@ -28,7 +28,7 @@ def refresh_person(user_id: int) -> None:
     side = store.person_side(user_id, history=DEEP_HISTORY)
     history = side.history
     taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
-    model = store.model_served(side.version)
+    model = store.model_served(side.version, side.space)
     touched = store.touched(side.space, side.version, taste.items)
     person, voted = person_of(taste, touched.known, model)
     liked, vectors = taste.items[taste.liked], touched.known.vectors[taste.liked]

@@ -75,7 +75,7 @@ def recommend(
         side = store.person_side(user_id)
         history = side.history
         taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
-        model = store.model_served(side.version)
+        model = store.model_served(side.version, side.space)
         known = store.touched(side.space, side.version, taste.items)
         person, voted = person_of(taste, known.known, model)
         size, n_likes = max(settings.POOL_SIZE, POOL_FACTOR * limit), int(taste.liked.sum())

@@ -9,11 +9,11 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 from django.conf import settings
-from django.db import transaction
 
 from recommender import store
 from recommender.evaluation import compare
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 HELD_OUT = 0.1  # of each person's events
 FEWEST_PEOPLE, FEWEST_ITEMS = 2, 2
+ENOUGH_PEOPLE = 100  # with a part held out, to be judged by them alone
 # A version that is worse than the one in use by more than this does not pass, whatever the chance.
 MOST_LOSS = 0.01
 
@@ -58,6 +59,7 @@ def train(
     began = time.monotonic()
     active_space = store.active_space()
     space = store.Space(active_space.id, active_space.dimension) if active_space else None
+    space_id = space.id if space else 0
     library, events = store.library(space), _frozen(store.events(until))
     people, items = len(np.unique(events.people)), len(np.unique(events.items))
     if len(events.people) == 0:
@@ -67,14 +69,19 @@ def train(
             f"feedback of {people} people on {items} items says nothing of how items go together:"
             f" at least {FEWEST_PEOPLE} people and {FEWEST_ITEMS} items are needed"
         )
-    held = held_by(events) if held_by else last_fraction(events.people, events.moments, HELD_OUT)
+    if not np.isin(events.items, library.ids[library.shown]).any():
+        raise Untrainable(
+            f"none of the {items} items with feedback is shown any more: they were removed, or are"
+            " not available"
+        )
+    held = held_by(events) if held_by else _held_out(events)
     weights = store.weights_of_kinds()
     try:
         fitted = fit_model(
             library,
             events,
             held,
-            active=_active_model(),
+            active=_active_model(space_id),
             weights=weights,
             seed=seed,
             progress=progress,
@@ -93,7 +100,7 @@ def train(
     metrics = measured(fitted)
     newest = datetime.fromtimestamp(float(events.moments.max()), UTC)
     return store.put_version(
-        model_of(learned, fitted.model),
+        replace(model_of(learned, fitted.model), space_id=space_id),
         learned,
         name=_name(),
         data_digest=digest_of(events),
@@ -134,7 +141,7 @@ def activate(version: ModelVersion, *, force: bool = False) -> None:
             " Activate it with --force if you want it all the same"
         )
     try:
-        store.model_of_version(version.pk)  # a damaged one must not become the one that is served
+        store.read_model(version.pk)  # a damaged one must not become the one that is served
     except store.Damaged as error:
         raise Refused(f"{version.name}: {error}") from error
     store.activate_version(version)
@@ -145,8 +152,7 @@ def go_back() -> ModelVersion:
     former = store.former_version()
     if former is None:
         raise Refused("no version was active before this one, or it was retired")
-    with transaction.atomic():
-        store.activate_version(former)
+    activate(former, force=True)
     return former
 
 
@@ -203,16 +209,25 @@ def digest_of(events: Events) -> str:
     return digest.hexdigest()
 
 
+def _held_out(events: Events) -> np.ndarray:
+    """(n,) bool: the last tenth of each person; where hardly anybody has enough for that, as in a
+    shop, also the last event of whoever has two."""
+    held = last_fraction(events.people, events.moments, HELD_OUT)
+    if len(np.unique(events.people[held])) < ENOUGH_PEOPLE:
+        held |= last_fraction(events.people, events.moments, HELD_OUT, fewest=2)
+    return held
+
+
 def _frozen(events: Events) -> Events:
     """A clock that was ahead says now, or everything else would look old beside it."""
     np.minimum(events.moments, events.now, out=events.moments)
     return events
 
 
-def _active_model() -> Model | None:
+def _active_model(space_id: int) -> Model | None:
     active = store.active_version()
     try:
-        return store.model_of_version(active.pk) if active else None
+        return store.model_of_version(active.pk).in_space(space_id) if active else None
     except store.Damaged:
         return None
 

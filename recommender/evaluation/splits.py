@@ -5,12 +5,18 @@ import numpy as np
 FEWEST_EVENTS = 5  # of a person, for a part of them to say anything
 
 
-def last_fraction(people: np.ndarray, moments: np.ndarray, fraction: float = 0.2) -> np.ndarray:
+def last_fraction(
+    people: np.ndarray,
+    moments: np.ndarray,
+    fraction: float = 0.2,
+    *,
+    fewest: int = FEWEST_EVENTS,
+) -> np.ndarray:
     """(n,) bool: the last part of each person's events, by moment, then by place.
 
     people, moments  (n,) of each event
     fraction         above 0 and below 1; rounded to a number of events, at least one and never all
-    People with fewer than FEWEST_EVENTS events keep them all.
+    fewest           people with fewer events keep them all; at least 2
     Raises           ValueError for another fraction, shapes that disagree or a moment that is nan
 
     >>> last_fraction(np.zeros(5, int), np.array([3.0, 1, 2, 5, 4])).tolist()
@@ -30,7 +36,7 @@ def last_fraction(people: np.ndarray, moments: np.ndarray, fraction: float = 0.2
     lengths = np.diff(begins, append=len(people))
     place = np.arange(len(people)) - np.repeat(begins, lengths)
     foretold = np.clip(np.rint(fraction * lengths), 1, lengths - 1)
-    keep = np.where(lengths >= FEWEST_EVENTS, lengths - foretold, lengths)
+    keep = np.where(lengths >= fewest, lengths - foretold, lengths)
     held[order] = place >= np.repeat(keep, lengths)
     return held
 

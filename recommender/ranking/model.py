@@ -3,7 +3,7 @@
 What was learned of each item stays in the database; a request fetches what it needs of that.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,10 +54,17 @@ class Model:
     gram: np.ndarray  # (f, f) float32 of the factors
     text_map: np.ndarray  # (d, d) float32; (0, 0) when there is none
     promise: np.ndarray  # (d,) float32; (0,) when there is none
+    space_id: int = 0  # of the vectors that the last two are for
 
     def weights_for(self, history_length: int) -> np.ndarray:
         """(parts,) for somebody with feedback on so many items."""
         return self.weights[np.searchsorted(LENGTHS, history_length, side="right") - 1]
+
+    def in_space(self, space_id: int) -> "Model":
+        """What holds of it for vectors of a space: a map says nothing of those of another."""
+        if space_id == self.space_id:
+            return self
+        return replace(self, text_map=untrained().text_map, promise=untrained().promise)
 
 
 def untrained() -> Model:

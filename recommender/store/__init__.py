@@ -83,6 +83,7 @@ from recommender.store.versions import (
     model_served,
     put_learned_items,
     put_version,
+    read_model,
     retire_version,
     versions,
 )
@@ -173,6 +174,7 @@ __all__ = [
     "former_version",
     "model_of_version",
     "model_served",
+    "read_model",
     "put_version",
     "put_learned_items",
     "activate_version",

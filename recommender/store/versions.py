@@ -18,6 +18,7 @@ from safetensors.numpy import load, save
 
 from recommender.models import LearnedItem, ModelVersion
 from recommender.ranking.model import LISTS, PARTS, RELATED, STAND_INS, Model, untrained
+from recommender.store.spaces import Space
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ def pack(model: Model) -> bytes:
     """A model as safetensors."""
     tensors = {name: np.ascontiguousarray(getattr(model, name)) for name in KEPT}
     tensors["new_item_say"] = np.array([model.new_item_say], dtype=np.float32)
+    tensors["space"] = np.array([model.space_id], dtype=np.int64)
     # One key: the order of several would differ from run to run, and with it the digest.
     return save(tensors, metadata={"parts": " ".join(PARTS)})
 
@@ -64,7 +66,9 @@ def unpack(tensors: bytes, digest: str) -> Model:
     try:
         found = load(tensors)
         model = Model(
-            **{name: found[name] for name in KEPT}, new_item_say=float(found["new_item_say"][0])
+            **{name: found[name] for name in KEPT},
+            new_item_say=float(found["new_item_say"][0]),
+            space_id=int(found["space"][0]),
         )
     except (SafetensorError, KeyError) as error:
         raise Damaged(f"the weights cannot be read: {error}") from error
@@ -73,22 +77,28 @@ def unpack(tensors: bytes, digest: str) -> Model:
     return model
 
 
-@lru_cache(maxsize=2)
-def model_of_version(version_id: int) -> Model:
-    """The model of a version; each process reads it once. Raises Damaged."""
+def read_model(version_id: int) -> Model:
+    """The model of a version as it lies in the database now. Raises Damaged."""
     version = ModelVersion.objects.only("tensors", "digest").get(pk=version_id)
     return unpack(bytes(version.tensors), version.digest)
 
 
-def model_served(version_id: int | None) -> Model:
+@lru_cache(maxsize=2)
+def model_of_version(version_id: int) -> Model:
+    """The model of a version; each process reads it once. Raises Damaged."""
+    return read_model(version_id)
+
+
+def model_served(version_id: int | None, space: Space | None) -> Model:
     """The model to rank by: of the active version, or the untrained one where that cannot be read.
 
+    space  whose vectors are ranked; maps that were learned in another are left out
     A request has an answer even then; the log says what an operator has to do.
     """
     if version_id is None:
         return untrained()
     try:
-        return model_of_version(version_id)
+        return model_of_version(version_id).in_space(space.id if space else 0)
     except (Damaged, ModelVersion.DoesNotExist) as error:
         log.error("version %s is not served: %s", version_id, error)
         return untrained()

@@ -22,6 +22,13 @@ def test_however_much_is_held_out_something_stays_known():
     assert last_fraction(np.zeros(5, int), np.arange(5.0), 0.99).tolist() == [False] + [True] * 4
 
 
+def test_whoever_has_two_events_can_be_asked_for_the_last():
+    people = np.array([1, 1, 2, 3, 3, 3])
+    held = last_fraction(people, np.arange(6.0), 0.1, fewest=2)
+    assert np.flatnonzero(held).tolist() == [1, 5]
+    assert not last_fraction(people, np.arange(6.0), 0.1).any()
+
+
 def test_of_equal_moments_the_last_row_is_held_out():
     held = last_fraction(np.zeros(5, int), np.zeros(5), 0.2)
     assert held.tolist() == [False] * 4 + [True]

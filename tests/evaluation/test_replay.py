@@ -9,9 +9,9 @@ from django.core.management import CommandError, call_command
 from catalog import services
 from catalog.models import Feedback
 from recommender import evaluate, learn, store
-from recommender.evaluation.replay import Past, list_for, look_back, rows_by_person
+from recommender.evaluation.replay import Past, case, list_for, look_back, rows_by_person
 from recommender.models import Candidates, Interest, LearnedItem, ModelVersion, Popularity
-from recommender.ranking.pipeline import Rules
+from recommender.ranking.pipeline import Rules, rank
 from recommender.recommend import recommend
 from tests.factories import embed_and_learn, give, import_feedback, make_item, make_person
 
@@ -131,6 +131,24 @@ def test_a_request_and_a_replay_make_the_same_list(crowd, diversity, strategy):
         rules = Rules(10, diversity, strategy, max_per_creator=3, model=served_model())
         replayed = list_for(past, rows[person.pk], rules, pool_size=200)
         assert [row.facts.id for row in live.results] == replayed.tolist()
+
+
+def test_a_request_and_a_replay_say_the_same_of_items_that_nobody_has_touched(crowd):
+    people, _ = crowd
+    new = {make_item(f"{word} of tomorrow", categories=[word]).pk for word in WORDS}
+    embed_and_learn()
+    past, model = past_of(datetime.now(UTC)), served_model()
+    stand_ins = past.learned.stand_in_ids[np.isin(past.learned.ids, list(new))]
+    assert (stand_ins >= 0).any(axis=1).all()
+    rows = rows_by_person(past.events.people)
+    for person in people:
+        shown = recommend(person.pk, limit=40, diversity=0.0).results
+        live = {row.facts.id: row.relevance for row in shown}
+        asker, pool = case(past, rows[person.pk], model, pool_size=400)
+        ranked = rank(asker, pool, Rules(40, 0.0, model=model))
+        replayed = dict(zip(pool.ids.tolist(), ranked.relevance.tolist(), strict=True))
+        assert live == pytest.approx(replayed, abs=1e-3)
+        assert all(live[item] > 0 for item in new)
 
 
 def test_a_request_and_a_replay_weigh_kinds_alike(crowd):

@@ -55,9 +55,14 @@ class Command(BaseCommand):
             ("difference", "difference to what was in use"),
         ):
             rows.append((label, [_interval(v.metrics.get(key)) for v in versions]))
-        for low, high in ((0, 0), (1, 5), (6, 20), (21, 100), (101, None)):
-            label = f"NDCG@10, history of {low} to {high}" if high else f"NDCG@10, {low} and more"
-            rows.append((label, [_of_length(v, low) for v in versions]))
+        for low, label in (
+            (0, "without a history"),
+            (1, "with 1 to 5 items"),
+            (6, "with 6 to 20"),
+            (21, "with 21 to 100"),
+            (101, "with more"),
+        ):
+            rows.append((f"NDCG@10 of people {label}", [_of_length(v, low) for v in versions]))
         width = max(len(label) for label, _ in rows)
         self.stdout.write(" " * width + "".join(f"  {v.name:>28}" for v in versions))
         for label, cells in rows:

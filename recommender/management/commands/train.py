@@ -2,6 +2,7 @@
 
 import datetime
 import math
+from argparse import ArgumentTypeError
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
@@ -47,5 +48,5 @@ def moment(text: str) -> datetime.datetime:
     day = parse_date(text) if len(text) <= 10 else None
     found = datetime.datetime.combine(day, datetime.time.min) if day else parse_datetime(text)
     if found is None:
-        raise ValueError(f"not an ISO date or time: {text}")
+        raise ArgumentTypeError(f"not an ISO date or time: {text}")
     return found if timezone.is_aware(found) else timezone.make_aware(found)
