@@ -1,16 +1,22 @@
 """The operator's view of what was derived, served and is waiting, and what an operator sets."""
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.urls import path, reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_POST
 
 from catalog.admin import Big, ReadOnly
-from recommender import jobs, learn, store
-from recommender.models import EmbeddingSpace, Job, KindWeight, Served
+from recommender import jobs, learn, store, train
+from recommender.evaluation.curve import Frame, lines
+from recommender.models import EmbeddingSpace, Job, KindWeight, ModelVersion, Served
 
 
 @admin.register(EmbeddingSpace)
@@ -39,6 +45,156 @@ class SpaceAdmin(ReadOnly):
         return {"valid": _("valid"), "invalid": _("invalid"), "missing": _("missing")}[
             store.index_state(obj)
         ]
+
+
+@admin.register(ModelVersion)
+class VersionAdmin(ReadOnly):
+    """What was learned from feedback, how it was judged, and which of it is in use."""
+
+    list_display = ["name", "status", "created_at", "events", "people", "verdict"]
+    list_filter = ["status"]
+    search_fields = ["name"]
+    ordering = ["-id"]
+    actions = ["activate"]
+    fields = [
+        *("name", "status", "created_at", "activated_at", "verdict", "measures"),
+        *("events", "people", "items", "until", "seed", "seconds", "data_digest", "digest"),
+    ]
+    readonly_fields = ["created_at", "verdict", "measures"]
+
+    class Media:
+        css = {"all": ["operator.css"]}
+
+    @admin.display(description=gettext_lazy("verdict"), ordering="has_passed")
+    def verdict(self, obj: ModelVersion) -> str:
+        if "difference" not in obj.metrics:
+            return _("nobody could be judged")
+        mean, low, high = obj.metrics["difference"]
+        text = {
+            (True, "active"): _("passed: %(difference)s beside the version in use"),
+            (True, "popularity"): _("passed: %(difference)s beside popularity"),
+            (False, "active"): _("did not pass: %(difference)s beside the version in use"),
+            (False, "popularity"): _("did not pass: %(difference)s beside popularity"),
+        }[obj.has_passed, obj.metrics["against"]]
+        return text % {"difference": f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]"}
+
+    @admin.display(description=gettext_lazy("comparison"))
+    def measures(self, obj: ModelVersion) -> str:
+        labels = {
+            "ndcg": _("this version"),
+            "ndcg_of_active": _("the version that was in use"),
+            "ndcg_of_popularity": _("popularity"),
+            "difference": _("difference"),
+            "ndcg_of_new_items": _("this version, among new items"),
+        }
+        measures = [
+            (label, *(f"{number:.4f}" for number in obj.metrics[name]))
+            for name, label in labels.items()
+            if name in obj.metrics
+        ]
+        return render_to_string(
+            "admin/recommender/modelversion/metrics.html",
+            {"measures": measures, "lengths": obj.metrics.get("by_length", [])},
+        )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).defer("tensors")
+
+    def get_urls(self) -> list:
+        back = self.admin_site.admin_view(require_POST(self.back))
+        return [path("back/", back, name="recommender_modelversion_back"), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict | None = None):
+        versions = store.versions()
+        may = self.has_serve_permission(request)
+        former = store.former_version() if may else None
+        context = {"curve": curve_of(versions[:MOST_IN_CURVE]), "former": former}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    def has_serve_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("recommender.change_modelversion")
+
+    @admin.action(description=gettext_lazy("Activate"), permissions=["serve"])
+    def activate(self, request: HttpRequest, queryset: QuerySet) -> None:
+        if len(queryset) != 1:
+            self.message_user(request, _("Select one version to activate."), messages.ERROR)
+            return
+        [version] = queryset
+        try:
+            train.activate(version)
+        except train.Refused as refused:
+            self.message_user(request, str(refused), messages.ERROR)
+            return
+        self.log_change(request, version, _("Activated"))
+        text = _("%(name)s is in use from the next request on.") % {"name": version}
+        self.message_user(request, text, messages.SUCCESS)
+
+    def back(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_serve_permission(request):
+            raise PermissionDenied
+        try:
+            version = train.go_back()
+        except train.Refused as refused:
+            self.message_user(request, str(refused), messages.ERROR)
+        else:
+            self.log_change(request, version, _("Gone back to"))
+            text = _("%(name)s is in use again.") % {"name": version}
+            self.message_user(request, text, messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:recommender_modelversion_changelist"))
+
+
+MOST_IN_CURVE = 30
+MOST_NAMES = 10  # under a curve, so that they do not run into each other
+WIDTH, HEIGHT = 480, 200
+
+
+def curve_of(versions: list[ModelVersion]) -> dict | None:
+    """What the template draws: NDCG@10 of versions (the newest first) that could be judged."""
+    judged = [version for version in reversed(versions) if "ndcg" in version.metrics]
+    if not judged:
+        return None
+    frame = Frame(left=48, right=WIDTH - 12, top=16, bottom=HEIGHT - 30)
+    grid = lines([version.metrics["ndcg"][2] for version in judged])
+    marks, points, popular = [], [], []
+    for number, (x, version) in enumerate(zip(frame.across(len(judged)), judged, strict=True)):
+        mean, low, high = version.metrics["ndcg"]
+        popularity = version.metrics["ndcg_of_popularity"][0]
+        y = frame.up(mean, grid[-1])
+        points.append(f"{x},{y}")
+        popular.append(f"{x},{frame.up(min(popularity, grid[-1]), grid[-1])}")
+        text = _("%(name)s of %(day)s: %(mean)s [%(low)s, %(high)s], popularity %(popularity)s")
+        numbers = {"mean": mean, "low": low, "high": high, "popularity": popularity}
+        marks.append(
+            {
+                # Text, so that no language puts a comma where SVG wants a point.
+                "x": str(x),
+                "y": str(y),
+                "low": str(frame.up(low, grid[-1])),
+                "high": str(frame.up(high, grid[-1])),
+                "is_active": version.status == ModelVersion.Status.ACTIVE,
+                "label": version.name if _is_named(number, len(judged)) else "",
+                "text": text
+                % {
+                    "name": version.name,
+                    "day": date_format(version.created_at, "SHORT_DATE_FORMAT"),
+                    **{name: f"{value:.4f}" for name, value in numbers.items()},
+                },
+            }
+        )
+    return {
+        "marks": marks,
+        "points": " ".join(points),
+        "popularity": " ".join(popular),
+        "lines": [{"y": str(frame.up(v, grid[-1])), "text": f"{v:g}"} for v in grid],
+        "width": str(WIDTH),
+        "height": str(HEIGHT),
+        **{side: str(getattr(frame, side)) for side in ("left", "right", "bottom")},
+    }
+
+
+def _is_named(number: int, of: int) -> bool:
+    """Every so many, counted from the newest, which always has its name."""
+    return (of - 1 - number) % -(-of // MOST_NAMES) == 0
 
 
 class StateFilter(admin.SimpleListFilter):

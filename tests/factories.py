@@ -5,10 +5,15 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+import numpy as np
+
 from catalog import services
 from catalog.models import Category, Consent, Creator, Feedback, Item, User
 from catalog.services import Given
-from recommender import embed, learn, train
+from recommender import embed, learn, store, train
+from recommender.models import ModelVersion
+from recommender.ranking.model import LISTS, untrained
+from recommender.store.adoption import Adopted
 
 _numbers = count(1)
 
@@ -51,6 +56,36 @@ def import_feedback(user: User, item: Item, kind: str = "like", *, days_ago: flo
         kind=kind,
         occurred_at=datetime.now(UTC) - timedelta(days=days_ago),
         **fields,
+    )
+
+
+def make_version(name: str, *, passes: bool = True, ndcg: float = 0.2) -> ModelVersion:
+    """A version as a training leaves it, inactive: of nothing, and judged as said."""
+    metrics = {
+        "people": 40,
+        "against": "popularity",
+        "ndcg": [ndcg, ndcg - 0.05, ndcg + 0.05],
+        "ndcg_of_popularity": [0.1, 0.05, 0.15],
+        "difference": [ndcg - 0.1, ndcg - 0.15, ndcg - 0.05],
+        "by_length": [
+            {"from": 0, "to": 0, "people": 3, "ndcg": 0.11, "ndcg_of_popularity": 0.1},
+            {"from": 101, "to": None, "people": 37, "ndcg": 0.24, "ndcg_of_popularity": 0.1},
+        ],
+    }
+    none, no_lists = np.zeros((0, 1)), np.zeros((0, len(LISTS), 1))
+    return store.put_version(
+        untrained(),
+        Adopted(none[:, 0], no_lists, no_lists, none, none, none),
+        name=name,
+        data_digest="",
+        events=100,
+        people=40,
+        items=30,
+        until=datetime.now(UTC),
+        seed=0,
+        seconds=1.5,
+        metrics=metrics,
+        has_passed=passes,
     )
 
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from catalog.models import Category, Feedback
 from recommender import begin, embed, learn, store
-from tests.factories import give, make_item, make_person
+from tests.factories import give, make_item, make_person, make_version
 
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
 PAYLOAD = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -236,6 +236,7 @@ def test_no_page_troubles_the_console_or_the_policy(open_page, alice, filled):
     for address in addresses(filled):
         page.goto(address)
     forget_not_found(page)
+    make_version("v1")
     operator = open_page(
         f"/{settings.ADMIN_PATH}", person=make_person("op", is_staff=True, is_superuser=True)
     )
@@ -248,6 +249,7 @@ def test_no_page_troubles_the_console_or_the_policy(open_page, alice, filled):
         "recommender/job/",
         "recommender/embeddingspace/",
         "recommender/served/",
+        "recommender/modelversion/",
     ):
         operator.goto(f"/{settings.ADMIN_PATH}{address}")
 

@@ -1,6 +1,7 @@
 """The operator's pages: every one opens, writes are announced, rights are needed."""
 
 import re
+from xml.etree import ElementTree
 
 import pytest
 from django.conf import settings
@@ -15,9 +16,9 @@ from django.urls import reverse
 from catalog.models import Attribute, Category, Consent, Creator, Feedback, Item, User
 from recommender import embed, jobs, store
 from recommender.candidates.signals import KINDS, WEIGHTS
-from recommender.models import EmbeddingSpace, Job, KindWeight, Served
+from recommender.models import EmbeddingSpace, Job, KindWeight, ModelVersion, Served
 from recommender.recommend import recommend
-from tests.factories import give, make_item, make_person
+from tests.factories import give, make_item, make_person, make_version
 
 OURS = [
     model for model in admin.site._registry if model._meta.app_label in ("catalog", "recommender")
@@ -40,6 +41,7 @@ def history(alice, films):
     Attribute.objects.create(name="colour", type="text")
     give(alice, films[0])
     recommend(alice.pk)
+    make_version("v1")
 
 
 def address(model, what: str, *args) -> str:
@@ -99,6 +101,7 @@ def test_a_list_makes_few_statements_however_many_rows(operator, model, history)
         Category.objects.filter(slug=f"category-{n}").update(parent=Category.objects.first())
         give(person, item)
         recommend(person.pk)
+        make_version(f"v{n + 2}")
     assert count() == few
     assert few <= 30
 
@@ -342,3 +345,147 @@ def test_no_kind_is_added_or_removed(operator):
     assert operator.post(address(KindWeight, "delete", "view")).status_code == 403
     assert set(KindWeight.objects.values_list("kind", flat=True)) == set(KINDS)
     assert set(KINDS) == set(Feedback.Kind.values)
+
+
+def act(operator, *chosen: ModelVersion):
+    return operator.post(
+        address(ModelVersion, "changelist"),
+        {"action": "activate", "_selected_action": [version.pk for version in chosen]},
+        follow=True,
+    )
+
+
+def said(response) -> list[str]:
+    return [str(message) for message in response.context["messages"]]
+
+
+def picture(operator) -> ElementTree.Element | None:
+    page = operator.get(address(ModelVersion, "changelist")).content.decode()
+    found = re.search(r"<figure[^>]*>\s*(<svg.*?</svg>)", page, re.S)
+    return ElementTree.fromstring(found[1]) if found else None
+
+
+def test_a_version_is_activated_here_and_taken_back(operator):
+    first, second = make_version("v1"), make_version("v2")
+    assert said(act(operator, first)) == ["v1 is in use from the next request on."]
+    page = act(operator, second)
+    assert store.active_version() == second
+    assert "Go back to v1" in page.content.decode()
+    page = operator.post(reverse("admin:recommender_modelversion_back"), follow=True)
+    assert said(page) == ["v1 is in use again."]
+    assert store.active_version() == first
+    assert LogEntry.objects.filter(object_id=first.pk).count() == 2
+
+
+def test_what_did_not_pass_is_not_activated_here(operator):
+    first, second = make_version("v1"), make_version("v2", passes=False, ndcg=0.05)
+    act(operator, first)
+    [message] = said(act(operator, second))
+    assert message.startswith("v2 did not pass its comparison: NDCG@10 0.0500, -0.0500 [-0.1000,")
+    assert said(act(operator, first, second)) == ["Select one version to activate."]
+    assert store.active_version() == first
+
+
+def test_where_nothing_was_in_use_before_there_is_nothing_to_go_back_to(operator):
+    act(operator, make_version("v1"))
+    back = reverse("admin:recommender_modelversion_back")
+    assert "Go back" not in operator.get(address(ModelVersion, "changelist")).content.decode()
+    assert said(operator.post(back, follow=True)) == [
+        "no version was active before this one, or it was retired"
+    ]
+    assert operator.get(back).status_code == 405
+
+
+def test_choosing_what_is_served_needs_the_right_to_change_versions(db):
+    first, second = make_version("v1"), make_version("v2")
+    store.activate_version(first)
+    store.activate_version(second)
+    person = make_person("reader", is_staff=True)
+    person.user_permissions.set(Permission.objects.filter(codename="view_modelversion"))
+    reader = client_of(person)
+    assert "Go back" not in reader.get(address(ModelVersion, "changelist")).content.decode()
+    act(reader, first)
+    assert reader.post(reverse("admin:recommender_modelversion_back")).status_code == 403
+    assert store.active_version() == second
+
+
+def test_a_version_is_read_alone_and_its_page_has_its_comparison(operator):
+    version = make_version("v1")
+    page = operator.get(address(ModelVersion, "change", version.pk)).content.decode()
+    cells = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", page))
+    assert "this version 0.2000 0.1500 – 0.2500" in cells
+    assert "0 3 0.1100 0.1000 101+ 37 0.2400 0.1000" in cells
+    assert operator.post(address(ModelVersion, "change", version.pk), {}).status_code == 403
+    assert operator.post(address(ModelVersion, "delete", version.pk)).status_code == 403
+
+
+def test_a_version_that_nobody_could_judge_says_so_and_is_in_no_curve(operator):
+    version = make_version("v1")
+    ModelVersion.objects.update(metrics={"passed": False})
+    assert "nobody could be judged" in (
+        operator.get(address(ModelVersion, "changelist")).content.decode()
+    )
+    page = operator.get(address(ModelVersion, "change", version.pk)).content.decode()
+    assert "Nobody could be judged." in page
+    assert picture(operator) is None
+
+
+def test_the_tensors_of_versions_are_not_read_for_a_page(operator):
+    version = make_version("v1")
+    for url in (
+        address(ModelVersion, "changelist"),
+        address(ModelVersion, "change", version.pk),
+    ):
+        with CaptureQueriesContext(connection) as context:
+            operator.get(url)
+        assert not [query["sql"] for query in context if '"tensors"' in query["sql"]]
+
+
+@pytest.mark.parametrize(
+    ("language", "title"), [("en", "NDCG@10 of each version"), ("zh-hans", "各版本的 NDCG@10")]
+)
+def test_the_curve_shows_each_version_with_its_interval_beside_popularity(
+    operator, language, title
+):
+    make_version("v1", ndcg=0.1)
+    store.activate_version(make_version("v2", ndcg=0.2))
+    operator.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+    svg = picture(operator)
+    assert svg.find("*[@id='curve-title']").text == title
+    marks = [(c.get("cx"), c.get("cy"), c.get("r")) for c in svg.iter("circle")]
+    # 0.25 is the highest end of an interval and 0.3 the top line, 154 units above 0
+    assert marks == [("153.0", "118.7", "3"), ("363.0", "67.3", "6")]
+    intervals = [line for line in svg.iter("line") if line.get("x1") == line.get("x2")]
+    assert [(line.get("y1"), line.get("y2")) for line in intervals] == [
+        ("144.3", "93.0"),
+        ("93.0", "41.7"),
+    ]
+    popularity, ours = (line.get("points") for line in svg.iter("polyline"))
+    assert popularity == "153.0,118.7 363.0,118.7"
+    assert ours == "153.0,118.7 363.0,67.3"
+    assert [text.text for text in svg.iter("text")][-2:] == ["v1", "v2"]
+
+
+def test_the_curve_is_told_in_words_and_needs_neither_style_nor_script(operator):
+    make_version("v1", ndcg=0.1)
+    make_version("v2", ndcg=0.2)
+    svg = picture(operator)
+    assert svg.get("role") == "img"
+    words = " ".join(
+        svg.find(f"*[@id='{name}']").text for name in svg.get("aria-labelledby").split()
+    )
+    assert words.startswith("NDCG@10 of each version v1 of ")
+    assert "0.2000 [0.1500, 0.2500], popularity 0.1000" in words
+    for element in svg.iter():
+        assert not {"style", "onload", "class"} & set(element.keys())
+        for colour in (element.get("fill"), element.get("stroke")):
+            assert colour in (None, "none", "currentColor")  # what text has, light or dark
+
+
+def test_of_many_versions_the_newest_thirty_are_drawn_and_few_of_them_named(operator):
+    for n in range(1, 36):
+        make_version(f"v{n}")
+    svg = picture(operator)
+    assert len(list(svg.iter("circle"))) == 30
+    names = [text.text for text in svg.iter("text") if text.text.startswith("v")]
+    assert names == ["v8", "v11", "v14", "v17", "v20", "v23", "v26", "v29", "v32", "v35"]

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,10 +17,16 @@ from catalog import services
 from catalog.models import Feedback, Item
 from recommender import embed, jobs, learn, store, tasks, train
 from recommender.models import Job, LearnedItem, ModelVersion
-from recommender.ranking.model import untrained
 from recommender.recommend import recommend
 from tests.conftest import client_of
-from tests.factories import embed_and_learn, give, import_feedback, make_item, make_person
+from tests.factories import (
+    embed_and_learn,
+    give,
+    import_feedback,
+    make_item,
+    make_person,
+    make_version,
+)
 
 versions = sys.modules["recommender.store.versions"]  # the store has a function of that name
 pytestmark = pytest.mark.django_db
@@ -151,7 +156,7 @@ def test_a_training_that_dies_leaves_nothing_and_the_active_version_as_it_is(cro
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_activations_at_once_the_second_waits_and_counts():
-    made = [put_version(name) for name in ("v1", "v2", "v3")]
+    made = [make_version(name) for name in ("v1", "v2", "v3")]
     store.activate_version(made[0])
 
     def second() -> None:
@@ -166,23 +171,6 @@ def test_of_two_activations_at_once_the_second_waits_and_counts():
                 waiting.result(timeout=0.3)
         waiting.result(timeout=10)
     assert [v.status for v in reversed(store.versions())] == ["inactive", "inactive", "active"]
-
-
-def put_version(name: str) -> ModelVersion:
-    """A version of nothing."""
-    none = np.zeros((0, 1))
-    learned = SimpleNamespace(
-        ids=none[:, 0],
-        related_ids=np.zeros((0, 3, 1)),
-        related_weights=np.zeros((0, 3, 1)),
-        factors=none,
-        stand_in_ids=none,
-        stand_in_weights=none,
-    )
-    facts = {"events": 0, "people": 0, "items": 0, "seed": 0, "seconds": 0.0, "has_passed": True}
-    return store.put_version(
-        untrained(), learned, name=name, data_digest="", until=datetime.now(UTC), **facts
-    )
 
 
 def test_a_map_of_texts_says_nothing_in_another_space(crowd):
