@@ -1,10 +1,15 @@
 """Fixtures of all tests: items that are embedded without a model, people, clients."""
 
+import hypothesis
 import pytest
 from rest_framework.test import APIClient
 
 from recommender import encoders
 from tests.factories import make_person
+
+# How long an example takes says how busy the machine is, and nothing of the code.
+hypothesis.settings.register_profile("medley", deadline=None)
+hypothesis.settings.load_profile("medley")
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ from recommender.evaluation.replay import (
     rows_by_person,
 )
 from recommender.ranking.model import LENGTHS, Model, untrained
-from recommender.ranking.pipeline import Person, Pool, features_of
+from recommender.ranking.pipeline import Pool, features_of
 from recommender.ranking.score import Say, contributions
 from recommender.training.blend import Example, fit
 
@@ -80,7 +80,8 @@ def fit_model(
     past = look_back(library, part(events, ~held), weights, seed=seed)
     progress("learning from what came before", 1, 1)
     start = model_of(past.learned, untrained())
-    counts = affinity(signals(events, weights), taken_up(events.kinds, signals(events, weights)))
+    says = signals(events, weights)
+    counts = affinity(says, taken_up(events.kinds, says))
     history_of = rows_by_person(past.events.people)
     goals = _goals(events, held, counts, past, history_of)
     people = np.array(sorted(goals), dtype=np.int64)
@@ -89,14 +90,14 @@ def fit_model(
     half_of = dict(zip(people.tolist(), rng.integers(0, 2, len(people)).tolist(), strict=True))
 
     there = np.ones(len(library.ids), dtype=bool)  # what is not shown now was shown then
-    whole: dict[int, tuple[Example, Pool, Person]] = {}
+    whole: dict[int, tuple[Example, Pool]] = {}
     examples: dict[int, list[Example]] = {0: [], 1: []}
     for number, person in enumerate(people.tolist()):
         history = history_of[person]
         whole[person] = _example(past, history, start, goals[person], pool_size, there)
         examples[half_of[person]].append(whole[person][0])
         if (short := _shortened(history, rng)) is not None:
-            only = there & ~np.isin(library.ids, past.events.items[history])
+            only = ~np.isin(library.ids, past.events.items[history])
             shorter = _example(past, short, start, goals[person], pool_size, only)[0]
             examples[half_of[person]].append(replace(shorter, is_shortened=True))
         if number % 20 == 0:
@@ -109,7 +110,7 @@ def fit_model(
     goals_of_new = _goals(events, np.isin(events.items, item_ids), counts, pretended, still)
     for person, goal in goals_of_new.items():
         if person in half_of:
-            example, pool, _ = _example(pretended, still[person], begin, goal, pool_size, only)
+            example, pool = _example(pretended, still[person], begin, goal, pool_size, only)
             new_items[half_of[person]].append((example, pool.ids, np.array(list(goal))))
     progress("replaying", len(people), len(people))
 
@@ -121,7 +122,7 @@ def fit_model(
     good = _goals(events, held & is_good(events.kinds, events.values), counts, past, history_of)
     judged = [person for person in people.tolist() if person in good]
     for person in judged:
-        example, pool, _ = whole[person]
+        example, pool = whole[person]
         ids = np.array(list(good[person]), dtype=np.int64)
         shown = _best(example, pool.ids, both[half_of[person]])
         ndcg["this"].append(metrics.ndcg(shown, ids, AT))
@@ -182,11 +183,11 @@ def _example(
     goal: dict[int, float],
     pool_size: int,
     only: np.ndarray | None = None,
-) -> tuple[Example, Pool, Person]:
+) -> tuple[Example, Pool]:
     person, pool = case(past, history, model, pool_size=pool_size, only=only)
     taken = np.array([goal.get(int(item), 0.0) for item in pool.ids], dtype=np.float32)
     features = features_of(person, pool, model)
-    return Example(features, pool.touched, taken, person.history_length), pool, person
+    return Example(features, pool.touched, taken, person.history_length), pool
 
 
 def _shortened(history: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:

@@ -1,35 +1,12 @@
 """What each piece of everybody's feedback says, read against the person who gave it."""
 
-from dataclasses import dataclass
-
-import numpy as np
 import pytest
 
-from recommender.candidates.crowd import DAY, signals
-from recommender.candidates.signals import KINDS, kind_weights
+from recommender.candidates.crowd import signals
+from recommender.candidates.signals import kind_weights
+from tests.events import events
 
 NAN = float("nan")
-
-
-@dataclass(frozen=True)
-class Events:
-    people: np.ndarray
-    items: np.ndarray
-    kinds: np.ndarray
-    values: np.ndarray
-    moments: np.ndarray
-
-
-def events(*rows: tuple) -> Events:
-    """Rows are (person, item, kind, value, day), oldest first."""
-    people, items, kinds, values, days = zip(*rows, strict=True) if rows else [[]] * 5
-    return Events(
-        np.array(people, dtype=np.int64),
-        np.array(items, dtype=np.int64),
-        np.array([KINDS.index(kind) for kind in kinds], dtype=np.int8),
-        np.array(values, dtype=np.float64),
-        np.array(days, dtype=np.float64) * DAY,
-    )
 
 
 def test_ratings_are_read_against_the_mean_of_the_person_who_gave_them():
