@@ -150,12 +150,16 @@ def _without_some_items(past: Past, rng: np.random.Generator, seed: int) -> tupl
 
     All is learned once more: what was learned with them explains away the items nearest to them.
     """
-    library = past.library
-    has_text = library.ids[library.vectors.any(axis=1)]
-    items = np.intersect1d(np.unique(past.events.items), has_text)
-    chosen = np.sort(rng.choice(items, int(PRETENDED * len(items)), replace=False))
+    chosen = some_items(past.library, past.events, rng)
     events = part(past.events, ~np.isin(past.events.items, chosen))
-    return look_back(library, events, past.weights, seed=seed), chosen
+    return look_back(past.library, events, past.weights, seed=seed), chosen
+
+
+def some_items(library: Library, events: Events, rng: np.random.Generator) -> np.ndarray:
+    """Ids, ascending, of a fifth of the items with events and a text: to be taken for new ones."""
+    has_text = library.ids[library.vectors.any(axis=1)]
+    items = np.intersect1d(np.unique(events.items), has_text)
+    return np.sort(rng.choice(items, int(PRETENDED * len(items)), replace=False))
 
 
 def _goals(
