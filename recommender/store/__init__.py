@@ -26,6 +26,10 @@ from recommender.store.crowd import (
     people_with_feedback,
     replace_popularity,
 )
+from recommender.store.filters import (
+    Condition,
+    condition_of,
+)
 from recommender.store.invariants import (
     broken_invariants,
 )
@@ -154,6 +158,8 @@ __all__ = [
     "Source",
     "Found",
     "find",
+    "Condition",
+    "condition_of",
     "Events",
     "events",
     "people_with_feedback",

@@ -13,6 +13,7 @@ from django.db import connection
 from recommender.candidates.fusion import CONSTANT
 from recommender.ranking.assemble import ORDERLY, Known
 from recommender.ranking.model import RELATED
+from recommender.store.filters import Condition
 from recommender.store.spaces import Space
 from recommender.store.sql import MOMENT, SHOWN, as_text, from_binary
 from recommender.store.versions import factors_of, related_of, stand_ins_of
@@ -100,61 +101,126 @@ def find(
     version: int | None = None,
     seen: Sequence[int],
     limit: int,
+    only: Condition | None = None,
 ) -> Found:
-    """Candidates of all sources that may be shown, fused by reciprocal rank: one statement."""
-    branches, params = [], [list(seen)]
-    unseen = "NOT IN (SELECT id FROM seen)"
+    """Candidates of all sources that may be shown, fused by reciprocal rank: one statement.
+
+    only  what all of them must meet. As many are found as there are: the lists of what is new and
+          popular then fill the pool, and a search by the index that comes back short is made exact.
+    """
+    branches, params = [], []
     for number, source in enumerate(sources):
         if source.vector is not None and space is not None:
-            distance = f"{space.column} <=> %s::halfvec({int(space.dimension)})"
-            branches.append(
-                f"SELECT item_id, {number} AS source, row_number() OVER (ORDER BY distance,"
-                f" item_id) AS rank FROM (SELECT e.item_id, {distance} AS distance"
-                f" FROM recommender_itemembedding e JOIN catalog_item i ON i.id = e.item_id"
-                f" WHERE e.space_id = {int(space.id)} AND {SHOWN} AND e.item_id {unseen}"
-                f" ORDER BY {distance} LIMIT {int(source.limit)}) nearest"
-            )
-            text = as_text(source.vector)
-            params += [text, text]
+            text, given = _nearest(space, source, only)
         elif source.item_ids is not None:
-            branches.append(
-                f"SELECT id, {number}, n FROM unnest(%s::bigint[]) WITH ORDINALITY AS q (id, n)"
-                f" WHERE id {unseen}"
-            )
-            params.append([int(item) for item in source.item_ids])
-        elif source.order == "popular":
-            branches.append(
-                f"SELECT item_id, {number}, row_number() OVER (ORDER BY score DESC, item_id)"
-                " FROM (SELECT p.item_id, p.score FROM recommender_popularity p"
-                f" JOIN catalog_item i ON i.id = p.item_id WHERE {SHOWN} AND p.item_id {unseen}"
-                " AND p.score > 0 ORDER BY p.score DESC, p.item_id"
-                f" LIMIT {int(source.limit)}) popular"
-            )
-        elif source.order == "new":
-            branches.append(
-                f"SELECT id, {number}, row_number() OVER (ORDER BY moment DESC, id)"
-                f" FROM (SELECT i.id, {MOMENT} AS moment FROM catalog_item i"
-                f" WHERE {SHOWN} AND i.id {unseen} ORDER BY {MOMENT} DESC, i.id"
-                f" LIMIT {int(source.limit)}) newest"
-            )
+            text, given = _given(source)
+        elif source.order in ORDERS:
+            text, given = _ordered(source, only, limit)
+        else:
+            continue
+        branches.append(f"(SELECT item_id, {number}, rank FROM ({text}) listed)")
+        params += given
     if not branches:
         return _empty(space)
     say = " ".join(f"WHEN {n} THEN {source.weight:.6f}" for n, source in enumerate(sources))
+    first, before = _matching(space, only)
+    may, last = (f" AND {only.sql}", only.params) if only else ("", ())
     with connection.cursor() as cursor:
         cursor.execute(
-            "WITH seen AS MATERIALIZED (SELECT unnest(%s::bigint[]) AS id),"
-            f" found (item_id, source, rank) AS ({' UNION ALL '.join(f'({b})' for b in branches)}),"
+            f"WITH seen AS MATERIALIZED (SELECT unnest(%s::bigint[]) AS id),{first}"
+            f" found (item_id, source, rank) AS ({' UNION ALL '.join(branches)}),"
             " fused AS (SELECT f.item_id,"
             f" sum((CASE f.source {say} END) / ({CONSTANT} + f.rank)) AS score FROM found f"
-            f" JOIN catalog_item i ON i.id = f.item_id WHERE {SHOWN}"
+            f" JOIN catalog_item i ON i.id = f.item_id WHERE {SHOWN}{may}"
             f" GROUP BY f.item_id ORDER BY score DESC, f.item_id LIMIT {int(limit)})"
             + _COLUMNS.format(space=space.id if space else 0)
             + " FROM fused f JOIN catalog_item i ON i.id = f.item_id"
             + _JOINS.format(space=space.id if space else 0)
             + " ORDER BY f.score DESC, f.item_id",
-            [*params, version],
+            [list(seen), *before, *params, *last, version],
         )
         return _found(cursor.fetchall(), space)
+
+
+EXACT = 5_000  # matches of a filter, up to which their distances are all computed
+UNSEEN = "NOT IN (SELECT id FROM seen)"
+FEW, MANY = "(SELECT are_few FROM counted)", "NOT (SELECT are_few FROM counted)"
+
+
+def _matching(space: Space | None, only: Condition | None) -> tuple[str, tuple]:
+    """What a filter leaves, if that is little: its ids, and its vectors."""
+    if only is None:
+        return "", ()
+    return (
+        " matching AS MATERIALIZED (SELECT i.id FROM catalog_item i"
+        f" WHERE {SHOWN} AND {only.sql} LIMIT {EXACT + 1}),"
+        f" counted AS MATERIALIZED (SELECT count(*) <= {EXACT} AS are_few FROM matching),"
+        " near AS MATERIALIZED (SELECT e.item_id, e.embedding FROM matching m"
+        f" JOIN recommender_itemembedding e ON e.item_id = m.id WHERE {FEW}"
+        f" AND e.space_id = {int(space.id if space else 0)} AND e.item_id {UNSEEN}),",
+        only.params,
+    )
+
+
+def _nearest(space: Space, source: Source, only: Condition | None) -> tuple[str, list]:
+    """(item_id, rank) of the nearest to a vector."""
+    vector = as_text(source.vector)
+    distance = f"{space.column} <=> %s::halfvec({int(space.dimension)})"
+    best = f"LIMIT {int(source.limit)}"
+    everything = (
+        f"SELECT e.item_id, {distance} AS distance FROM recommender_itemembedding e"
+        f" JOIN catalog_item i ON i.id = e.item_id"
+        f" WHERE e.space_id = {int(space.id)} AND {SHOWN} AND e.item_id {UNSEEN}"
+    )
+    ranked = "SELECT item_id, row_number() OVER (ORDER BY distance, item_id) AS rank FROM"
+    if only is None:
+        return f"{ranked} ({everything} ORDER BY {distance} {best}) nearest", [vector, vector]
+    # Of the three at most one finds anything, but for the last, which makes up for the second:
+    # among few matches, by the index, and among all when that has gone as far as it may.
+    few = f"SELECT e.item_id, {distance} AS distance FROM near e ORDER BY distance {best}"
+    many = f"{everything} AND {only.sql} AND {MANY}"
+    return (
+        f"WITH by_index AS MATERIALIZED ({many} ORDER BY {distance} {best})"
+        f" {ranked} (({few}) UNION ALL SELECT item_id, distance FROM by_index UNION ALL"
+        f" ({many} AND (SELECT count(*) FROM by_index) < {int(source.limit)}"
+        " AND e.item_id NOT IN (SELECT item_id FROM by_index)"
+        f" ORDER BY ({distance}) + 0 {best})) nearest",
+        [*[vector, *only.params, vector], vector, *[vector, *only.params, vector]],
+    )
+
+
+def _given(source: Source) -> tuple[str, list]:
+    """(item_id, rank) of given items."""
+    return (
+        "SELECT id AS item_id, n AS rank FROM unnest(%s::bigint[]) WITH ORDINALITY AS q (id, n)"
+        f" WHERE id {UNSEEN}",
+        [[int(item) for item in source.item_ids]],
+    )
+
+
+# Where each order is read, by what, and of which items.
+ORDERS = {
+    "popular": (
+        "recommender_popularity p JOIN catalog_item i ON i.id = p.item_id",
+        "p.score",
+        "p.score > 0",
+    ),
+    "new": ("catalog_item i", MOMENT, "true"),
+}
+
+
+def _ordered(source: Source, only: Condition | None, pool: int) -> tuple[str, list]:
+    """(item_id, rank) of the most popular or the newest."""
+    items, by, who = ORDERS[source.order]
+    listed = f"SELECT i.id AS item_id, {by} AS amount FROM {items} WHERE {SHOWN} AND {who}"
+    listed += f" AND i.id {UNSEEN}"
+    ranked = "SELECT item_id, row_number() OVER (ORDER BY amount DESC, item_id) AS rank FROM"
+    best = f"ORDER BY {by} DESC, i.id LIMIT {int(max(source.limit, pool if only else 0))}"
+    if only is None:
+        return f"{ranked} ({listed} {best}) best", []
+    few = f"{listed} AND i.id IN (SELECT id FROM matching) AND {FEW} {best}"
+    many = f"{listed} AND {only.sql} AND {MANY} {best}"
+    return f"{ranked} (({few}) UNION ALL ({many})) best", [*only.params]
 
 
 _COLUMNS = (

@@ -1,0 +1,1 @@
+"""What may be shown, asked for in an expression over declared fields of items."""
