@@ -6,7 +6,7 @@ events that may be known, so nothing of the future leaks in.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
@@ -14,7 +14,9 @@ import numpy as np
 from recommender import store
 from recommender.diversity.measures import category_distance, vector_distance
 from recommender.evaluation import compare, metrics
-from recommender.evaluation.fitting import fit_model, is_good, part
+from recommender.evaluation.fitting import fit_model, is_good, part, some_items
+from recommender.evaluation.lengths import Group, by_length
+from recommender.evaluation.new_items import NewItems, judge_new_items
 from recommender.evaluation.replay import (
     Past,
     list_for,
@@ -23,7 +25,7 @@ from recommender.evaluation.replay import (
     popular_for,
     rows_by_person,
 )
-from recommender.evaluation.splits import after, last_fraction
+from recommender.evaluation.splits import after, check_apart, last_fraction
 from recommender.ranking.assemble import membership
 from recommender.ranking.model import Model
 from recommender.ranking.pipeline import Rules
@@ -47,12 +49,24 @@ class System:
 
 @dataclass(frozen=True)
 class Result:
-    """What a system reached: a value a person for each measure, and two of the lists together."""
+    """What a system reached: a value a person for each measure, and some of the lists together."""
 
     name: str
     people: dict[str, np.ndarray]
     coverage: float
     gini: float
+    in_common: float  # the share of their places that two people's lists have in common
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured of each system, and of the order of relevance apart where little is known:
+    of people with a short history, and of items that nobody has touched."""
+
+    systems: list[Result]
+    lengths: list[Group]
+    new_items: list[NewItems] = field(default_factory=list)  # empty: there was nothing to judge by
+    n_new: int = 0  # items that were taken for new ones
 
 
 def systems(k: int, diversity: float, max_per_creator: int | None) -> list[System]:
@@ -101,59 +115,112 @@ def evaluate(
     pool_size: int = 200,
     most_people: int | None = None,
     progress: Callable[[int], None] = lambda done: None,
-) -> list[Result]:
+) -> Evaluation:
     """Measure each system on the people who liked something in the part that is held out.
 
     holdout  each person's last part; or `at`: everything after a moment. What others did at the
              same time as the held-out part of a person may be known with `holdout`, not with `at`.
+    Raises   TooFew; splits.Leak if what is held out is known all the same, an error of ours
     """
     library, events = store.library(_space()), store.events()
     held = held_out(events, holdout=holdout, at=at)
     known = store.events(until=at) if at else part(events, ~held)
+    check_apart(known, events, held)
     past, model = fit_past(library, known)
     targets = _targets(events, held, past)
-    if not targets:
+    had_a_history = np.unique(known.people)
+    people = np.intersect1d(list(targets), had_a_history)[:most_people].tolist()
+    if not people:
         raise TooFew("nobody liked an item afterwards that is still shown and was new to them")
-    people = sorted(targets)[:most_people]
+    results = [
+        _measured(system, past, model, people, targets, k, pool_size, progress)
+        for system in systems(k, diversity, max_per_creator)
+    ]
+    rules = Rules(limit=k, diversity=0.0, model=model)
+    strangers = np.setdiff1d(list(targets), had_a_history)[:most_people].tolist()
+    lengths = by_length(
+        past,
+        {person: targets[person] for person in people + strangers},
+        rules,
+        pool_size=pool_size,
+        progress=progress,
+    )
+    new_items, n_new = _new_items(library, events, known, rules, pool_size, most_people, progress)
+    return Evaluation(results, lengths, new_items, n_new)
+
+
+def _new_items(
+    library: store.Library,
+    events: Events,
+    known: Events,
+    rules: Rules,
+    pool_size: int,
+    most_people: int | None,
+    progress: Callable[[int], None],
+) -> tuple[list[NewItems], int]:
+    """What is done with items whose every event was withheld, and how many these are."""
+    ids = some_items(library, events, np.random.default_rng(0))
+    past, model = fit_past(library, part(known, ~np.isin(known.items, ids)))
+    targets = _targets(events, np.isin(events.items, ids), past)
+    people = np.intersect1d(list(targets), past.events.people)[:most_people].tolist()
+    if not people:
+        return [], len(ids)
+    found = judge_new_items(
+        past,
+        ids,
+        {person: targets[person] for person in people},
+        replace(rules, model=model),
+        pool_size=pool_size,
+        progress=progress,
+    )
+    return found, len(ids)
+
+
+def _measured(
+    system: System,
+    past: Past,
+    model: Model,
+    people: list[int],
+    targets: dict[int, np.ndarray],
+    k: int,
+    pool_size: int,
+    progress: Callable[[int], None],
+) -> Result:
+    library = past.library
     rows_of = rows_by_person(past.events.people)
     had = dict(zip(*np.unique(past.events.items, return_counts=True), strict=True))
-    everybody = len(rows_of)
     membership_of = membership(library.category_ids)
-    results = []
-    for system in systems(k, diversity, max_per_creator):
-        values: dict[str, list[float]] = {name: [] for name in MEASURES}
-        places = []
-        for person in people:
-            history = rows_of[person]
-            shown = (
-                list_for(past, history, replace(system.rules, model=model), pool_size=pool_size)
-                if system.rules
-                else popular_for(past, history, k)
-            )
-            rows = [past.of_item[int(item)] for item in shown]
-            before = [past.of_item.get(int(i), -1) for i in past.events.items[history]]
-            before = [row for row in before if row >= 0]
-            places.append(shown)
-            values["recall"].append(metrics.recall(shown, targets[person], k))
-            values["ndcg"].append(metrics.ndcg(shown, targets[person], k))
-            values["mrr"].append(metrics.reciprocal_rank(shown, targets[person], k))
-            values["vector distance"].append(vector_distance(library.vectors[rows]))
-            values["category distance"].append(category_distance(membership_of[rows]))
-            values["novelty"].append(metrics.novelty(shown, had, everybody))
-            values["miscalibration"].append(
-                metrics.miscalibration(membership_of[rows], membership_of[before])
-            )
-            progress(1)
-        together = np.concatenate(places)
-        results.append(
-            Result(
-                system.name,
-                {name: np.array(row) for name, row in values.items()},
-                metrics.coverage(together, int(library.shown.sum())),
-                metrics.gini(together, int(library.shown.sum())),
-            )
+    values: dict[str, list[float]] = {name: [] for name in MEASURES}
+    places = []
+    for person in people:
+        history = rows_of[person]
+        shown = (
+            list_for(past, history, replace(system.rules, model=model), pool_size=pool_size)
+            if system.rules
+            else popular_for(past, history, k)
         )
-    return results
+        rows = [past.of_item[int(item)] for item in shown]
+        before = [past.of_item.get(int(i), -1) for i in past.events.items[history]]
+        before = [row for row in before if row >= 0]
+        places.append(shown)
+        values["recall"].append(metrics.recall(shown, targets[person], k))
+        values["ndcg"].append(metrics.ndcg(shown, targets[person], k))
+        values["mrr"].append(metrics.reciprocal_rank(shown, targets[person], k))
+        values["vector distance"].append(vector_distance(library.vectors[rows]))
+        values["category distance"].append(category_distance(membership_of[rows]))
+        values["novelty"].append(metrics.novelty(shown, had, len(rows_of)))
+        values["miscalibration"].append(
+            metrics.miscalibration(membership_of[rows], membership_of[before])
+        )
+        progress(1)
+    together = np.concatenate(places)
+    return Result(
+        system.name,
+        {name: np.array(row) for name, row in values.items()},
+        metrics.coverage(together, int(library.shown.sum())),
+        metrics.gini(together, int(library.shown.sum())),
+        metrics.in_common(together, len(people), k),
+    )
 
 
 def fit_past(library: store.Library, known: Events) -> tuple[Past, Model]:
@@ -177,23 +244,60 @@ MEASURES = (
 
 
 def table(results: list[Result], k: int) -> str:
-    """A table in Markdown, with intervals, and the paired difference of NDCG to popularity."""
-    named = [f"{name}@{k}" for name in MEASURES]
-    head = ["system", *named, f"coverage@{k}", f"gini@{k}", "NDCG beside popularity"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    base = results[0]
+    """All systems, with intervals, and the paired difference of NDCG to popularity."""
+    named = [f"{name}@{k}" for name in (*MEASURES, "coverage", "gini", "in common")]
+    base = results[0].people["ndcg"]
+    rows = []
     for result in results:
-        difference = compare.paired(result.people["ndcg"], base.people["ndcg"])
-        ratio = result.people["ndcg"].mean() / max(base.people["ndcg"].mean(), 1e-9)
-        beside = "" if result is base else f"× {ratio:.2f} ({difference.verdict})"
+        ndcg = result.people["ndcg"]
+        ratio = ndcg.mean() / max(base.mean(), 1e-9)
+        difference = compare.paired(ndcg, base)
         cells = [str(compare.bootstrap(result.people[name])) for name in MEASURES]
-        lines.append(
-            "| "
-            + " | ".join(
-                [result.name, *cells, f"{result.coverage:.4f}", f"{result.gini:.4f}", beside]
-            )
-            + " |"
-        )
+        cells += [f"{n:.4f}" for n in (result.coverage, result.gini, result.in_common)]
+        beside = "" if ndcg is base else f"× {ratio:.2f} ({difference.verdict})"
+        rows.append([result.name, *cells, beside])
+    return _markdown(["system", *named, "NDCG beside popularity"], rows)
+
+
+def table_of_lengths(groups: list[Group], k: int) -> str:
+    """The order of relevance beside popularity, by the length of the history."""
+    return _markdown(
+        ["items before", "history", "people", f"ndcg@{k}", "popularity", "difference"],
+        [
+            [
+                str(group),
+                "cut short" if group.is_cut else "whole",
+                f"{len(group.ndcg)}",
+                str(compare.bootstrap(group.ndcg)),
+                str(compare.bootstrap(group.of_popularity)),
+                compare.paired(group.ndcg, group.of_popularity).signed(),
+            ]
+            for group in groups
+        ],
+    )
+
+
+def table_of_new_items(found: list[NewItems], k: int) -> str:
+    """What was done with new items: where they alone may be shown, and among all items."""
+    others = found[:-1]
+    rows = []
+    for one in found:
+        beside = [
+            "" if one is other else compare.paired(one.ndcg, other.ndcg).signed()
+            for other in others
+        ]
+        cells = [str(compare.bootstrap(one.ndcg)), *beside, str(compare.bootstrap(one.recall))]
+        rows.append([one.name, *cells, f"{one.share:.4f}", f"{one.coverage:.4f}"])
+    head = ["system", f"ndcg@{k} of them alone", *(f"beside {other.name}" for other in others)]
+    head += [f"recall@{k} among all", "share of places", "share of them shown"]
+    return _markdown(head, rows)
+
+
+def _markdown(head: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown that can be read as it is, too."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = ["| " + " | ".join(map(str.ljust, cells, widths)) + " |" for cells in [head, *rows]]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
 
 
@@ -202,14 +306,13 @@ def _space() -> store.Space | None:
     return store.Space(active.id, active.dimension) if active else None
 
 
-def _targets(events: Events, held: np.ndarray, past: Past) -> dict[int, np.ndarray]:
-    """What each person liked in the held-out part, of items still shown and not had before."""
-    rows = np.flatnonzero(held & is_good(events.kinds, events.values))
+def _targets(events: Events, rows: np.ndarray, past: Past) -> dict[int, np.ndarray]:
+    """What each person liked in these rows (n,) bool, of items still shown and not had before."""
     had = set(zip(past.events.people.tolist(), past.events.items.tolist(), strict=True))
-    known = {person for person, _ in had}
     found: dict[int, set[int]] = {}
-    for person, item in zip(events.people[rows].tolist(), events.items[rows].tolist(), strict=True):
+    good = np.flatnonzero(rows & is_good(events.kinds, events.values))
+    for person, item in zip(events.people[good].tolist(), events.items[good].tolist(), strict=True):
         row = past.of_item.get(item, -1)
-        if person in known and row >= 0 and past.library.shown[row] and (person, item) not in had:
+        if row >= 0 and past.library.shown[row] and (person, item) not in had:
             found.setdefault(person, set()).add(item)
     return {person: np.array(sorted(items)) for person, items in found.items()}

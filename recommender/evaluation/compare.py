@@ -18,6 +18,14 @@ class Interval:
     def __str__(self) -> str:
         return f"{self.mean:.4f} ± {(self.high - self.low) / 2:.4f}"
 
+    def signed(self) -> str:
+        """Of a difference: its mean, both ends and the verdict.
+
+        >>> Interval(0.02, 0.01, 0.03).signed()
+        '+0.0200 [+0.0100, +0.0300] WIN'
+        """
+        return f"{self.mean:+.4f} [{self.low:+.4f}, {self.high:+.4f}] {self.verdict}"
+
     @property
     def verdict(self) -> str:
         """Of a difference: WIN above 0, LOSS below 0, TIE when 0 is inside."""

@@ -87,3 +87,16 @@ def gini(shown: np.ndarray, n_items: int) -> float:
     counts = np.sort(np.concatenate([np.zeros(n_items - len(times)), times]))
     ranks = np.arange(1, n_items + 1)
     return float((2 * ranks - n_items - 1) @ counts / (n_items * counts.sum()))
+
+
+def in_common(shown: np.ndarray, n_lists: int, k: int) -> float:
+    """Share of k places that the lists of two people have in common, the mean over all pairs.
+
+    shown  the items of n_lists lists of at most k, one list after another, none twice in a list
+    Exact: an item that stands in c lists is common to c (c - 1) of the n (n - 1) ordered pairs.
+    The lower, the more people differ; fewer than two lists have nothing in common and score 0.
+    """
+    if n_lists < 2:
+        return 0.0
+    times = np.unique(shown, return_counts=True)[1].astype(np.float64)
+    return float((times * (times - 1)).sum() / (n_lists * (n_lists - 1.0) * k))

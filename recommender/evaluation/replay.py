@@ -111,9 +111,17 @@ def case(
     return person, pool
 
 
-def list_for(past: Past, history: np.ndarray, rules: Rules, *, pool_size: int) -> np.ndarray:
-    """Item ids for the person of these rows of events (oldest first), as a request would."""
-    person, pool = case(past, history, rules.model, pool_size=pool_size)
+def list_for(
+    past: Past,
+    history: np.ndarray,
+    rules: Rules,
+    *,
+    pool_size: int,
+    only: np.ndarray | None = None,
+) -> np.ndarray:
+    """Item ids for the person of these rows of events (oldest first), as a request would; only as
+    of case()."""
+    person, pool = case(past, history, rules.model, pool_size=pool_size, only=only)
     return pool.ids[rank(person, pool, rules).order]
 
 

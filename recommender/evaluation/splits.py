@@ -2,7 +2,13 @@
 
 import numpy as np
 
+from recommender.candidates.crowd import Events
+
 FEWEST_EVENTS = 5  # of a person, for a part of them to say anything
+
+
+class Leak(ValueError):
+    """What is to be foretold, or what came after it, is known."""
 
 
 def last_fraction(
@@ -44,3 +50,46 @@ def last_fraction(
 def after(moments: np.ndarray, moment: float) -> np.ndarray:
     """(n,) bool: what came after a moment; what came at the moment itself is known."""
     return moments > moment
+
+
+def newest_items(items: np.ndarray, n: int) -> np.ndarray:
+    """(rows,) the end of a history, rows oldest first, in which there are just n different items.
+
+    All rows where there are no more than n; none for n = 0.
+
+    >>> newest_items(np.array([5, 7, 5, 7, 8]), 2).tolist()
+    [3, 4]
+    """
+    _, back = np.unique(items[::-1], return_index=True)
+    newest_first = np.sort(back)
+    rows = np.arange(len(items))
+    return rows if n >= len(back) else rows[len(items) - newest_first[n] :]
+
+
+def check_apart(known: Events, events: Events, held: np.ndarray) -> None:
+    """Raise Leak where something is known of a person that is to be foretold, or came after it.
+
+    known         what is learned from, and what lists are made by
+    events, held  everything that happened, and (n,) bool which of it is to be foretold
+    """
+    if not held.any():
+        return
+    people, where = np.unique(events.people[held], return_inverse=True)
+    begins = np.full(len(people), np.inf)
+    np.minimum.at(begins, where, events.moments[held])
+
+    def beside(of: np.ndarray, moments: np.ndarray) -> tuple[int, np.ndarray]:
+        """How many came after the first event held out of the person, and (people,) at it."""
+        row = np.minimum(np.searchsorted(people, of), len(people) - 1)
+        theirs = people[row] == of
+        after = np.count_nonzero(theirs & (moments > begins[row]))
+        at_it = row[theirs & (moments == begins[row])]
+        return after, np.bincount(at_it, minlength=len(people))
+
+    late, known_at_it = beside(known.people, known.moments)
+    _, held_at_it = beside(events.people[held], events.moments[held])
+    _, all_at_it = beside(events.people, events.moments)
+    # Of several events of one moment some may be known and some not, but none both.
+    twice = np.maximum(known_at_it + held_at_it - all_at_it, 0).sum()
+    if late or twice:
+        raise Leak(f"{late + twice} events are known that are to be foretold, or came after such")

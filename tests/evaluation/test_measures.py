@@ -1,12 +1,14 @@
 """Splits, metrics and intervals, with numbers that can be checked by hand."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.evaluation import compare, metrics
-from recommender.evaluation.splits import FEWEST_EVENTS, after, last_fraction
+from recommender.evaluation.splits import FEWEST_EVENTS, after, last_fraction, newest_items
 
 SHOWN, LIKED = np.array([5, 3, 9, 1]), np.array([3, 1, 8])
 
@@ -68,6 +70,22 @@ def test_what_is_at_the_moment_itself_is_known():
     assert after(np.array([1.0, 2.0, 3.0]), 2.0).tolist() == [False, False, True]
 
 
+def test_the_newest_items_of_a_history_are_all_that_was_done_since_there_were_so_many():
+    items = np.array([5, 7, 5, 8, 8, 7])
+    assert newest_items(items, 0).tolist() == []
+    assert newest_items(items, 1).tolist() == [5]
+    assert newest_items(items, 2).tolist() == [3, 4, 5]
+    assert newest_items(items, 3).tolist() == newest_items(items, 9).tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@given(st.lists(st.integers(0, 6), max_size=30), st.integers(0, 9))
+def test_there_are_as_many_newest_items_as_were_asked_for(items, n):
+    history = np.array(items, dtype=int)
+    rows = newest_items(history, n)
+    assert rows.tolist() == list(range(len(items)))[len(items) - len(rows) :]
+    assert len(set(history[rows].tolist())) == min(n, len(set(items)))
+
+
 def test_accuracy_by_hand():
     assert metrics.recall(SHOWN, LIKED, 4) == pytest.approx(2 / 3)
     assert metrics.recall(SHOWN, LIKED, 2) == pytest.approx(1 / 2)
@@ -108,6 +126,21 @@ def test_coverage_and_gini_of_all_lists_together():
     assert metrics.coverage(np.array([1, 1, 2]), 4) == 0.5
     assert metrics.gini(np.array([1, 2, 3, 4]), 4) == pytest.approx(0)
     assert metrics.gini(np.array([1, 1, 1, 1]), 4) == pytest.approx(0.75)
+
+
+def test_two_of_three_lists_are_alike_and_share_one_item_with_the_third():
+    together = np.array([1, 2, 1, 3, 1, 2])  # pairs have 1, 2 and 1 of 2 places in common
+    assert metrics.in_common(together, 3, 2) == pytest.approx((1 + 2 + 1) / 3 / 2)
+    assert metrics.in_common(np.array([1, 2, 1, 2]), 2, 2) == 1.0
+    assert metrics.in_common(np.array([1, 2, 3, 4]), 2, 2) == 0.0
+    assert metrics.in_common(np.array([1, 2]), 1, 2) == metrics.in_common(np.array([]), 0, 2) == 0.0
+
+
+@given(st.lists(st.sets(st.integers(0, 8), max_size=4), min_size=2, max_size=12))
+def test_what_lists_have_in_common_is_the_mean_over_all_pairs(lists):
+    pairs = [len(one & two) / 4 for one, two in combinations(lists, 2)]
+    together = np.array([item for one in lists for item in one], dtype=int)
+    assert metrics.in_common(together, len(lists), 4) == pytest.approx(np.mean(pairs))
 
 
 def test_intervals_are_the_same_for_the_same_seed_and_hold_the_mean():

@@ -10,7 +10,10 @@ from recommender import evaluate
 
 
 class Command(BaseCommand):
-    help = "Recall, NDCG, MRR and diversity of relevance order, MMR and DPP beside popularity."
+    help = (
+        "Recall, NDCG, MRR and diversity of relevance order, MMR and DPP beside popularity;"
+        " apart from that by the length of people's history, and of new items."
+    )
 
     def add_arguments(self, parser) -> None:
         what = parser.add_mutually_exclusive_group()
@@ -33,7 +36,7 @@ class Command(BaseCommand):
             raise CommandError("--k: use 1 to 100")
         with tqdm(unit=" lists", desc="replaying", mininterval=1) as bar:
             try:
-                results = evaluate.evaluate(
+                found = evaluate.evaluate(
                     holdout=None if moment else holdout,
                     at=moment,
                     k=k,
@@ -45,6 +48,17 @@ class Command(BaseCommand):
                 )
             except evaluate.TooFew as reason:
                 raise CommandError(str(reason)) from None
-        n = len(results[0].people["ndcg"])
+        n = len(found.systems[0].people["ndcg"])
         self.stdout.write(f"{n} people, lists of {k} from pools of {settings.POOL_SIZE}\n\n")
-        self.stdout.write(evaluate.table(results, k) + "\n")
+        self.stdout.write(evaluate.table(found.systems, k))
+        self.stdout.write("\nThe order of relevance by the length of the history\n\n")
+        self.stdout.write(evaluate.table_of_lengths(found.lengths, k))
+        self.stdout.write(f"\n{self._new_items(found)}\n")
+        if found.new_items:
+            self.stdout.write("\n" + evaluate.table_of_new_items(found.new_items, k))
+
+    def _new_items(self, found: evaluate.Evaluation) -> str:
+        if not found.new_items:
+            return "New items: nobody with a history took one up, so nothing can be said of them"
+        people = len(found.new_items[0].ndcg)
+        return f"New items: {found.n_new} of which nothing was known, {people} people"
