@@ -7,7 +7,7 @@ exp(alpha r_j); relevance factors out of its Cholesky rows, so ours are those of
 
 import numpy as np
 
-from recommender.diversity.greedy import MOST_DIVERSITY, Open, by_relevance, checked
+from recommender.diversity.greedy import Gate, Greedy
 
 # A row with less of its squared length outside the span of the chosen brings nothing new: float32
 # cannot tell it from none.
@@ -27,6 +27,7 @@ def dpp(
     *,
     groups: np.ndarray | None = None,
     max_per_group: int | None = None,
+    gate: Gate | None = None,
 ) -> np.ndarray:
     """Choose up to k rows, in the order in which to show them.
 
@@ -36,6 +37,7 @@ def dpp(
                for ties; between them it costs as much relevance as the same number in mmr()
     groups     (n,) whole numbers: at most max_per_group rows of one group before the rows of others
                run out; a number below 0 is no group. Neither is needed
+    gate       turns down rows that may not stand beside those chosen; see contract.py
     Returns    (min(k, n),) int64 row numbers; equal gains go to the lower row. Once nothing new or
                only rows over the limit are left, the others follow by relevance
     Raises     ValueError if shapes disagree, diversity is outside [0, 1], k is below 0,
@@ -45,31 +47,31 @@ def dpp(
     >>> dpp(near, np.array([0.9, 0.8, 0.5]), k=2, diversity=0.5).tolist()
     [0, 2]
     """
-    vectors, worth, groups = checked(vectors, relevance, k, diversity, groups, max_per_group)
-    k = min(k, len(worth))
-    chosen = np.zeros(k, dtype=np.int64)
-    if diversity == 0 or k == 0:
-        return by_relevance(chosen[:0], np.asarray(relevance), k, groups, max_per_group)
+    greedy = Greedy(vectors, relevance, k, diversity, groups, max_per_group, gate)
+    if greedy.plain:
+        return greedy.by_relevance()
 
-    share = min(max(diversity, LEAST_DIVERSITY), MOST_DIVERSITY)
-    rows = Open(worth * np.float32(((1 - share) / share) ** ALIKE), groups, max_per_group)
-    new = np.ones(len(worth), dtype=np.float32)  # squared length outside the span of the chosen
-    spanned = np.empty((k, len(worth)), dtype=np.float32)  # Cholesky, one row for each chosen
-    gain = np.empty_like(new)
-    for place in range(k):
+    share = max(greedy.share, LEAST_DIVERSITY)
+    worth = greedy.worth * np.float32(((1 - share) / share) ** ALIKE)
+    new = np.ones_like(worth)  # squared length outside the span of the chosen
+    spanned = np.empty((greedy.k, len(worth)), dtype=np.float32)  # Cholesky, a row for each chosen
+    gain = np.empty_like(worth)
+    place = 0
+
+    def gains() -> np.ndarray:
         np.log(new, out=gain)
-        gain += rows.worth
-        best = int(gain.argmax())
-        if gain[best] == -np.inf:
-            return by_relevance(chosen[:place], np.asarray(relevance), k, groups, max_per_group)
-        chosen[place] = best
-        rows.take(best)
+        return np.add(gain, worth, out=gain)
+
+    def take(row: int) -> None:
+        nonlocal place
         along = spanned[place]
-        np.dot(vectors, vectors[best], out=along)
+        np.dot(greedy.vectors, greedy.vectors[row], out=along)
         if place:
-            along -= spanned[:place, best] @ spanned[:place]
-        along /= np.sqrt(new[best])
-        new -= along * along
-        rows.worth[new < LEAST_NEW] = -np.inf
+            along -= spanned[:place, row] @ spanned[:place]
+        along /= np.sqrt(new[row])
+        np.subtract(new, along * along, out=new)
+        worth[new < LEAST_NEW] = -np.inf
         np.maximum(new, LEAST_NEW, out=new)
-    return chosen
+        place += 1
+
+    return greedy.choose(worth, gains, take)

@@ -1,97 +1,149 @@
-"""What the greedy choices share: checks, one scale of relevance, and at most m rows of a group."""
+"""What the greedy choices share: checks, one scale of relevance, and who may be chosen next."""
+
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
 MOST_DIVERSITY = 0.999  # at 1 relevance still names the first row and breaks ties
 
 
-def checked(
-    vectors: np.ndarray,
-    relevance: np.ndarray,
-    k: int,
-    diversity: float,
-    groups: np.ndarray | None,
-    max_per_group: int | None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Vectors as float32, relevance stretched to [0, 1], groups if they are limited at all.
+class Gate(Protocol):
+    """Who may stand in the list beside those already in it; asked about one row at a time.
 
-    Stretched, so that a diversity means the same whatever the scale of the scores; all 0 if they
-    are all equal. Raises ValueError as mmr() and dpp() say.
+    A row once turned down stays out, unless the list would be left short without it.
     """
-    vectors, relevance = np.asarray(vectors, dtype=np.float32), np.asarray(relevance)
-    if vectors.ndim != 2 or relevance.shape != (len(vectors),):
-        raise ValueError(f"shapes disagree: vectors {vectors.shape}, relevance {relevance.shape}")
-    if not 0 <= diversity <= 1:
-        raise ValueError(f"diversity must be in [0, 1], got {diversity}")
-    if k < 0:
-        raise ValueError(f"k must not be below 0, got {k}")
-    if groups is None or max_per_group is None:
-        groups = None
-    elif max_per_group < 1:
-        raise ValueError(f"max_per_group must be at least 1, got {max_per_group}")
-    elif np.shape(groups) != relevance.shape:
-        raise ValueError(f"shapes disagree: groups {np.shape(groups)}, rows {relevance.shape}")
-    else:
-        groups = np.asarray(groups)
-    if len(relevance) == 0:
-        return vectors, relevance.astype(np.float32), groups
-    # One product instead of a look at each number: what is not finite stays so in the sum.
-    if not np.isfinite(np.vdot(vectors, vectors)) or not np.isfinite(relevance).all():
-        raise ValueError("a vector or a relevance is not finite")
-    lowest = relevance.min()
-    span = relevance.max() - lowest
-    stretched = (relevance - lowest) / (span if span > 0 else 1)
-    return vectors, stretched.astype(np.float32), groups
+
+    def admits(self, row: int) -> bool: ...
+
+    def take(self, row: int) -> None: ...
 
 
-def by_relevance(
-    chosen: np.ndarray,
-    relevance: np.ndarray,
-    k: int,
-    groups: np.ndarray | None,
-    max_per_group: int | None,
-) -> np.ndarray:
-    """(min(k, n),) int64: the rows chosen so far, then by relevance, ties to the lower row.
+class Greedy:
+    """One choice: its checked input, and the loop that takes the best row k times.
 
-    Rows beyond max_per_group of their group come last of all: the list never gets shorter.
+    worth  (n,) float32, relevance stretched to [0, 1] over these rows, so that a diversity means
+           the same whatever the scale of the scores; all 0 if they are all equal
+    share  of diversity in a gain, at most MOST_DIVERSITY
+    plain  no choice to make: the list is by_relevance()
+    Raises ValueError as the strategies say
     """
-    order = np.argsort(-relevance, kind="stable")
-    if len(chosen):
-        left = np.ones(len(relevance), dtype=bool)
-        left[chosen] = False
-        order = np.concatenate([chosen, order[left[order]]])
-    if groups is not None:
-        of = groups[order]
+
+    def __init__(
+        self,
+        vectors: np.ndarray,
+        relevance: np.ndarray,
+        k: int,
+        diversity: float,
+        groups: np.ndarray | None,
+        max_per_group: int | None,
+        gate: Gate | None,
+    ) -> None:
+        vectors, relevance = np.asarray(vectors, dtype=np.float32), np.asarray(relevance)
+        if vectors.ndim != 2 or relevance.shape != (len(vectors),):
+            raise ValueError(
+                f"shapes disagree: vectors {vectors.shape}, relevance {relevance.shape}"
+            )
+        if not 0 <= diversity <= 1:
+            raise ValueError(f"diversity must be in [0, 1], got {diversity}")
+        if k < 0:
+            raise ValueError(f"k must not be below 0, got {k}")
+        if groups is None or max_per_group is None:
+            groups = None
+        elif max_per_group < 1:
+            raise ValueError(f"max_per_group must be at least 1, got {max_per_group}")
+        elif np.shape(groups) != relevance.shape:
+            raise ValueError(f"shapes disagree: groups {np.shape(groups)}, rows {relevance.shape}")
+        # One product instead of a look at each number: what is not finite stays so in the sum.
+        if not np.isfinite(np.vdot(vectors, vectors)) or not np.isfinite(relevance).all():
+            raise ValueError("a vector or a relevance is not finite")
+        self.vectors, self.relevance = vectors, relevance
+        self.k = min(k, len(relevance))
+        self.share = min(diversity, MOST_DIVERSITY)
+        self.plain = diversity == 0 or self.k == 0
+        self.worth = stretched(relevance)
+        self._groups = None if groups is None else np.asarray(groups)
+        self._most = max_per_group
+        self._left: dict[int, int] = {}  # places left to a group that has a row in the list
+        self._gate = gate
+
+    def choose(
+        self, worth: np.ndarray, gains: Callable[[], np.ndarray], take: Callable[[int], None]
+    ) -> np.ndarray:
+        """(k,) int64: the row of the largest gain, k times; ties to the lower row.
+
+        worth  (n,) part of every gain, which this sets to -inf where a row may not be chosen
+        gains  (n,) of each row beside those taken; written over here
+        take   told of each row taken, but for the last
+        Once every gain is -inf, the others follow by relevance.
+        """
+        chosen = np.zeros(self.k, dtype=np.int64)
+        for place in range(self.k):
+            gain = gains()
+            best = int(gain.argmax())
+            while self._gate is not None and gain[best] > -np.inf and not self._gate.admits(best):
+                worth[best] = gain[best] = -np.inf
+                best = int(gain.argmax())
+            if gain[best] == -np.inf:
+                return self.by_relevance(chosen[:place])
+            chosen[place] = best
+            worth[best] = -np.inf
+            self._count(best, worth)
+            if place + 1 < self.k:
+                take(best)
+        return chosen
+
+    def by_relevance(self, chosen: np.ndarray | tuple = ()) -> np.ndarray:
+        """(k,) int64: the rows chosen so far, then by relevance, ties to the lower row.
+
+        Rows beyond max_per_group of their group, and those that the gate turns down, come last of
+        all: the list never gets shorter.
+        """
+        order = np.argsort(-self.relevance, kind="stable")
+        if len(chosen):
+            left = np.ones(len(order), dtype=bool)
+            left[chosen] = False
+            order = np.concatenate([chosen, order[left[order]]])
+        if self._groups is not None:
+            order = self._capped(order)
+        if self._gate is not None:
+            taken, turned_down = order[: len(chosen)].tolist(), []
+            for row in order[len(chosen) :].tolist():
+                if len(taken) == self.k:
+                    break
+                if self._gate.admits(row):
+                    self._gate.take(row)
+                    taken.append(row)
+                else:
+                    turned_down.append(row)
+            order = np.array([*taken, *turned_down], dtype=np.int64)
+        return order[: self.k].astype(np.int64)
+
+    def _count(self, row: int, worth: np.ndarray) -> None:
+        if self._gate is not None:
+            self._gate.take(row)
+        if self._groups is None or (group := int(self._groups[row])) < 0:
+            return
+        self._left[group] = self._left.get(group, self._most) - 1
+        if self._left[group] == 0:
+            worth[self._groups == group] = -np.inf
+
+    def _capped(self, order: np.ndarray) -> np.ndarray:
+        of = self._groups[order]
         together = np.argsort(of, kind="stable")
-        begins = np.r_[True, of[together][1:] != of[together][:-1]]
-        starts = np.flatnonzero(begins)
+        starts = np.flatnonzero(np.r_[True, of[together][1:] != of[together][:-1]])
         place = np.empty(len(order), dtype=np.int64)  # of a row among those of its group
         place[together] = np.arange(len(order)) - np.repeat(
             starts, np.diff(starts, append=len(order))
         )
-        allowed = (of < 0) | (place < max_per_group)
-        order = np.concatenate([order[allowed], order[~allowed]])
-    return order[:k].astype(np.int64)
+        allowed = (of < 0) | (place < self._most)
+        return np.concatenate([order[allowed], order[~allowed]])
 
 
-class Open:
-    """Which rows may be chosen next: `worth` (n,) is -inf where one may not."""
-
-    def __init__(
-        self, worth: np.ndarray, groups: np.ndarray | None, max_per_group: int | None
-    ) -> None:
-        self.worth = worth
-        self._groups = groups
-        self._left: dict[int, int] = {}  # of a group that has a row in the list
-        self._most = max_per_group
-
-    def take(self, row: int) -> None:
-        self.worth[row] = -np.inf
-        if self._groups is None:
-            return
-        group = int(self._groups[row])
-        if group < 0:
-            return
-        self._left[group] = self._left.get(group, self._most) - 1
-        if self._left[group] == 0:
-            self.worth[self._groups == group] = -np.inf
+def stretched(relevance: np.ndarray) -> np.ndarray:
+    """(n,) float32: the lowest becomes 0 and the highest 1; all 0 where they are all equal."""
+    if len(relevance) == 0:
+        return np.zeros(0, dtype=np.float32)
+    lowest = relevance.min()
+    span = relevance.max() - lowest
+    return ((relevance - lowest) / (span if span > 0 else 1)).astype(np.float32)

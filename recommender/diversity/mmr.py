@@ -6,7 +6,7 @@ doi:10.1145/290941.291025. Their lambda is 1 - diversity here.
 
 import numpy as np
 
-from recommender.diversity.greedy import MOST_DIVERSITY, Open, by_relevance, checked
+from recommender.diversity.greedy import Gate, Greedy
 
 
 def mmr(
@@ -17,6 +17,7 @@ def mmr(
     *,
     groups: np.ndarray | None = None,
     max_per_group: int | None = None,
+    gate: Gate | None = None,
 ) -> np.ndarray:
     """Choose up to k rows, in the order in which to show them.
 
@@ -27,6 +28,7 @@ def mmr(
                diversity similarity to the most similar row chosen, where unlike is 0
     groups     (n,) whole numbers: at most max_per_group rows of one group, say of one creator,
                before the rows of others run out; a number below 0 is no group. Neither is needed
+    gate       turns down rows that may not stand beside those chosen; see contract.py
     Returns    (min(k, n),) int64 row numbers; equal gains go to the lower row. Once only rows over
                the limit are left, they follow by relevance
     Raises     ValueError if shapes disagree, diversity is outside [0, 1], k is below 0,
@@ -36,23 +38,20 @@ def mmr(
     >>> mmr(near, np.array([0.9, 0.8, 0.5]), k=2, diversity=0.5).tolist()
     [0, 2]
     """
-    vectors, worth, groups = checked(vectors, relevance, k, diversity, groups, max_per_group)
-    k = min(k, len(worth))
-    chosen = np.zeros(k, dtype=np.int64)
-    if diversity == 0 or k == 0:
-        return by_relevance(chosen[:0], np.asarray(relevance), k, groups, max_per_group)
+    greedy = Greedy(vectors, relevance, k, diversity, groups, max_per_group, gate)
+    if greedy.plain:
+        return greedy.by_relevance()
 
-    share = np.float32(min(diversity, MOST_DIVERSITY))
-    rows = Open(worth * (1 - share), groups, max_per_group)
-    repeats = np.zeros(len(worth), dtype=np.float32)  # share x similarity to the nearest chosen
-    similar, gain = np.empty_like(repeats), np.empty_like(repeats)
-    for place in range(k):
-        np.subtract(rows.worth, repeats, out=gain)
-        best = int(gain.argmax())
-        if gain[best] == -np.inf:
-            return by_relevance(chosen[:place], np.asarray(relevance), k, groups, max_per_group)
-        chosen[place] = best
-        rows.take(best)
-        np.dot(vectors, vectors[best] * share, out=similar)
+    share = np.float32(greedy.share)
+    worth = greedy.worth * (1 - share)
+    repeats = np.zeros_like(worth)  # share x similarity to the nearest chosen
+    similar, gain = np.empty_like(worth), np.empty_like(worth)
+
+    def gains() -> np.ndarray:
+        return np.subtract(worth, repeats, out=gain)
+
+    def take(row: int) -> None:
+        np.dot(greedy.vectors, greedy.vectors[row] * share, out=similar)
         np.maximum(repeats, similar, out=repeats)
-    return chosen
+
+    return greedy.choose(worth, gains, take)

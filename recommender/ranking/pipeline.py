@@ -5,16 +5,13 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from recommender.candidates.interests import Interests
-from recommender.diversity import measures
-from recommender.diversity.dpp import dpp
+from recommender.diversity import NEED_ASPECTS, STRATEGIES, measures, mmr
 from recommender.diversity.features import CATEGORY_SHARE, joint_features
 from recommender.diversity.measures import Report
-from recommender.diversity.mmr import mmr
 from recommender.ranking import score
 from recommender.ranking.asked import Asked, with_asked
 from recommender.ranking.model import Model, untrained
 
-STRATEGIES = {"mmr": mmr, "dpp": dpp}
 NONE = "none"  # the order of relevance, whatever the diversity
 
 
@@ -32,6 +29,7 @@ class Person:
     factors: np.ndarray  # (f,)
     related_ids: np.ndarray  # (l, 3, k) int64, of each like, -1 where there is none
     given: np.ndarray  # (l, 4, k) float32, the votes it gives them
+    mix: np.ndarray | None = None  # (c,) categories of what the person liked, None where unknown
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Rules:
 
     limit: int
     diversity: float = 0.3
-    strategy: str = "mmr"  # or "dpp", or "none"
+    strategy: str = "mmr"  # a name in diversity.STRATEGIES, or "none"
     max_per_creator: int | None = None
     category_share: float = CATEGORY_SHARE
     model: Model = field(default_factory=untrained)
@@ -84,7 +82,7 @@ def rank(person: Person, pool: Pool, rules: Rules, asked: Asked | None = None) -
     of different lengths, or a number that is not finite (an unknown age aside)
     """
     if rules.strategy not in (*STRATEGIES, NONE):
-        raise ValueError(f"no strategy {rules.strategy!r}: mmr, dpp or none")
+        raise ValueError(f"no strategy {rules.strategy!r}: {', '.join(STRATEGIES)} or none")
     n = len(pool.ids)
     for name in (column.name for column in fields(pool)):
         if len(getattr(pool, name)) != n:
@@ -104,6 +102,7 @@ def rank(person: Person, pool: Pool, rules: Rules, asked: Asked | None = None) -
         parts = with_asked(parts, asked)
     relevance = np.clip(parts.sum(axis=1), 0.0, 1.0)
     diversity = 0.0 if rules.strategy == NONE else rules.diversity
+    needs_aspects = rules.strategy in NEED_ASPECTS
     order = STRATEGIES.get(rules.strategy, mmr)(
         joint_features(pool.vectors, pool.categories, category_share=rules.category_share)
         if diversity
@@ -113,6 +112,7 @@ def rank(person: Person, pool: Pool, rules: Rules, asked: Asked | None = None) -
         diversity,
         groups=pool.creators,
         max_per_group=rules.max_per_creator,
+        **({"aspects": pool.categories, "mix": person.mix} if needs_aspects else {}),
     )
     report = measures.report(
         order,

@@ -5,13 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.diversity.dpp import dpp
-from recommender.diversity.mmr import mmr
-
-BOTH = pytest.mark.parametrize("choose", [mmr, dpp])
+from tests.diversity.every import every
 
 
-@BOTH
+@every
 @pytest.mark.parametrize("diversity", [0, 0.5, 1])
 def test_it_returns_what_there_is_when_asked_for_more(choose, diversity):
     assert sorted(choose(np.eye(3), np.ones(3), k=10, diversity=diversity)) == [0, 1, 2]
@@ -19,7 +16,7 @@ def test_it_returns_what_there_is_when_asked_for_more(choose, diversity):
     assert choose(np.eye(3), np.ones(3), k=0, diversity=diversity).tolist() == []
 
 
-@BOTH
+@every
 @pytest.mark.parametrize("diversity", [0, 0.5])
 def test_rows_without_a_group_are_not_limited(choose, diversity):
     chosen = choose(
@@ -33,13 +30,13 @@ def test_rows_without_a_group_are_not_limited(choose, diversity):
     assert chosen.tolist() == [0, 1, 2]
 
 
-@BOTH
+@every
 def test_a_limit_without_groups_and_groups_without_a_limit_do_nothing(choose):
     for more in ({"max_per_group": 1}, {"groups": np.zeros(3, int)}):
         assert choose(np.eye(3), np.array([3, 2, 1]), 3, 0.5, **more).tolist() == [0, 1, 2]
 
 
-@BOTH
+@every
 @pytest.mark.parametrize("diversity", [0, 0.5])
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
 def test_a_number_that_is_not_finite_is_refused(choose, diversity, number):
@@ -49,7 +46,7 @@ def test_a_number_that_is_not_finite_is_refused(choose, diversity, number):
         choose(np.array([[1, 0], [0, number]]), np.ones(2), k=1, diversity=diversity)
 
 
-@BOTH
+@every
 def test_shapes_that_disagree_and_sizes_that_cannot_be_are_refused(choose):
     with pytest.raises(ValueError, match="shapes disagree: vectors"):
         choose(np.eye(3), np.ones(2), k=1, diversity=0.5)
@@ -77,7 +74,7 @@ def pools(draw):
     )
 
 
-@BOTH
+@every
 @given(
     pools(),
     st.integers(0, 16),

@@ -1,4 +1,4 @@
-"""MMR and DPP trade relevance for variety, keep the limits per group, and say no to bad input."""
+"""Strategies trade relevance for variety, keep the limits per group, and say no to bad input."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from recommender.diversity.dpp import dpp
 from recommender.diversity.mmr import mmr
+from tests.diversity.every import every
 
 TWINS_AND_A_STRANGER = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], dtype=np.float32)
 both = pytest.mark.parametrize("choose", [mmr, dpp], ids=["mmr", "dpp"])
@@ -17,7 +18,7 @@ def unit_rows(seed: int, n: int, d: int = 8) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-@both
+@every
 def test_zero_diversity_keeps_the_order_of_relevance(choose):
     relevance = np.array([0.2, 0.9, 0.5])
     assert choose(TWINS_AND_A_STRANGER, relevance, k=3, diversity=0).tolist() == [1, 2, 0]
@@ -29,14 +30,14 @@ def test_a_twin_of_a_chosen_item_gives_way_to_a_less_relevant_stranger(choose):
     assert choose(TWINS_AND_A_STRANGER, relevance, k=2, diversity=0.5).tolist() == [0, 2]
 
 
-@both
+@every
 def test_equals_come_in_the_order_of_their_rows(choose):
     assert choose(np.eye(4, dtype=np.float32), np.ones(4), k=4, diversity=0.5).tolist() == [
         0, 1, 2, 3,
     ]  # fmt: skip
 
 
-@both
+@every
 def test_at_most_so_many_of_a_group_while_others_are_left(choose):
     groups = np.array([7, 7, 7, -1, -1])
     relevance = np.array([0.9, 0.8, 0.7, 0.2, 0.1])
@@ -47,7 +48,7 @@ def test_at_most_so_many_of_a_group_while_others_are_left(choose):
         assert chosen.tolist() == [0, 1, 3, 4]
 
 
-@both
+@every
 def test_a_list_is_filled_past_the_limit_rather_than_left_short(choose):
     chosen = choose(
         np.eye(3, dtype=np.float32), np.array([0.1, 0.3, 0.2]), 3, 0.2,
@@ -56,20 +57,20 @@ def test_a_list_is_filled_past_the_limit_rather_than_left_short(choose):
     assert chosen.tolist() == [1, 2, 0]
 
 
-@both
+@every
 def test_nothing_and_too_much_are_asked_for(choose):
     assert choose(np.empty((0, 4)), np.empty(0), k=5, diversity=0.5).tolist() == []
     assert len(choose(TWINS_AND_A_STRANGER, np.ones(3), k=10, diversity=0.5)) == 3
 
 
-@both
+@every
 @pytest.mark.parametrize("diversity", [-0.1, 1.1, float("nan")])
 def test_diversity_outside_zero_to_one_is_refused(choose, diversity):
     with pytest.raises(ValueError, match="diversity"):
         choose(TWINS_AND_A_STRANGER, np.ones(3), k=1, diversity=diversity)
 
 
-@both
+@every
 def test_shapes_that_disagree_and_numbers_that_are_none_are_refused(choose):
     with pytest.raises(ValueError, match="shapes disagree"):
         choose(TWINS_AND_A_STRANGER, np.ones(2), k=1, diversity=0.5)
@@ -79,7 +80,7 @@ def test_shapes_that_disagree_and_numbers_that_are_none_are_refused(choose):
         choose(TWINS_AND_A_STRANGER * np.nan, np.ones(3), k=1, diversity=0.5)
 
 
-@both
+@every
 @given(
     seed=st.integers(0, 10_000),
     n=st.integers(1, 40),
@@ -139,7 +140,7 @@ def test_when_the_chosen_rows_span_all_others_dpp_goes_on_by_relevance():
     assert chosen[2:] == rest
 
 
-@both
+@every
 def test_the_scale_of_relevance_does_not_matter(choose):
     vectors, relevance = unit_rows(1, 30), np.random.default_rng(1).random(30)
     expected = choose(vectors, relevance, 10, 0.4).tolist()
