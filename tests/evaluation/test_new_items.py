@@ -107,7 +107,7 @@ def test_what_is_not_shown_any_more_is_not_among_the_new_ones(world):
 
 def test_the_mean_is_of_what_was_good_alone():
     vectors = np.zeros((N_ITEMS, 4), np.float32)
-    vectors[:4] = [[1, 0, 0, 0], [0, 1, 0, 0], [0.8, 0.6, 0, 0], [0.6, 0.8, 0, 0]]
+    vectors[:4] = [[1, 0, 0, 0], [0, 1, 0, 0], [0.8, 0.6, 0, 0], [0.7, 0.714, 0, 0]]
     known = some_events((1, 100, "like", np.nan, 1), (1, 101, "rating", 1.0, 2))
     past = look_back(library(vectors=vectors), known)
     only = np.isin(past.library.ids, [102, 103, 104])
