@@ -1,9 +1,10 @@
 """The API of recommendations. Translates, calls one story."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -11,6 +12,7 @@ from rest_framework.views import APIView
 from catalog import queries, services
 from catalog.serializers import checked
 from recommender import begin, store
+from recommender.filtering.expression import FilterError
 from recommender.models import Wish
 from recommender.recommend import recommend, similar
 from recommender.search import search
@@ -27,6 +29,7 @@ from recommender.serializers import (
     WishIn,
     WishOut,
     facts_out,
+    filter_fault,
     recommendation_out,
     shown_out,
     words_of,
@@ -38,6 +41,16 @@ def private(data: dict, *, status: int = 200) -> Response:
     return Response(data, status=status, headers={"Cache-Control": "private, no-store"})
 
 
+@contextmanager
+def filter_checked() -> Iterator[None]:
+    """A filter that cannot be used is a wrong parameter."""
+    try:
+        yield
+    except FilterError as error:
+        detail = ErrorDetail(filter_fault(error), error.code)
+        raise ValidationError({"filter": detail}) from None
+
+
 class Recommendations(APIView):
     @extend_schema(
         parameters=[RecommendationsQuery], responses=RecommendationOut, tags=["recommendations"]
@@ -45,7 +58,9 @@ class Recommendations(APIView):
     def get(self, request: Request) -> Response:
         """The list for the person who asks, by the newest feedback, as diverse as asked for."""
         query = checked(RecommendationsQuery, request.query_params)
-        return private(recommendation_out(recommend(request.user.pk, **query)))
+        with filter_checked():
+            found = recommend(request.user.pk, **query)
+        return private(recommendation_out(found))
 
 
 class Similar(APIView):
@@ -56,7 +71,9 @@ class Similar(APIView):
         item = queries.shown_item(uuid)
         if item is None:
             raise NotFound
-        return Response({"results": [shown_out(row) for row in similar(item.pk, **query)]})
+        with filter_checked():
+            found = similar(item.pk, **query)
+        return Response({"results": [shown_out(row) for row in found]})
 
 
 class Search(APIView):

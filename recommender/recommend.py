@@ -14,13 +14,15 @@ from django.db import transaction
 
 from recommender import store
 from recommender.candidates.taste import Taste, read_taste
+from recommender.filtering.expression import parse
+from recommender.filtering.fields import fields_with
 from recommender.ranking.asked import Wishes, hold_against
 from recommender.ranking.assemble import asks, asks_for_wishes, person_of, pool_of
 from recommender.ranking.explain import Reason as Code
 from recommender.ranking.explain import reason_codes
 from recommender.ranking.model import LISTS
 from recommender.ranking.pipeline import Pool, Ranked, Rules, rank
-from recommender.store import Facts, Source, Touched
+from recommender.store import Condition, Facts, PersonSide, Source, Touched
 
 DAY = 86_400.0
 POOL_FACTOR = 10  # candidates for each place of a list, at least: a small pool has no variety
@@ -65,14 +67,17 @@ def recommend(
     diversity: float | None = None,
     strategy: str | None = None,
     scenario: str = "home",
+    filter: str | None = None,
 ) -> Recommendation:
     """The list for a person (None: somebody we do not know), by the newest feedback.
 
     diversity  0 keeps the order of relevance, 1 looks at variety alone; None takes what the person
                set, else the setting of the site
+    filter     an expression over fields of items; FilterError if it cannot be used
     """
     with transaction.atomic():
         side = store.person_side(user_id)
+        only = condition_of(filter, side)
         history = side.history
         taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
         model = store.model_served(side.version, side.space)
@@ -96,6 +101,7 @@ def recommend(
             version=side.version,
             seen=side.seen,
             limit=size,
+            only=only,
         )
         pool = pool_of(
             voted,
@@ -132,12 +138,20 @@ def recommend(
         served = store.put_served(
             user_id,
             scenario=scenario,
-            settings={"limit": limit, "diversity": diversity, "strategy": strategy},
+            settings={"limit": limit, "diversity": diversity, "strategy": strategy}
+            | ({"filter": filter} if filter else {}),
             item_ids=[row.facts.id for row in results],
             relevance=[row.relevance for row in results],
             report=report,
         )
     return Recommendation(served, results, report, diversity, strategy, n_likes)
+
+
+def condition_of(filter: str | None, side: PersonSide) -> Condition | None:
+    """What a filter asks of items; FilterError if it cannot be used."""
+    if filter is None:
+        return None
+    return store.condition_of(parse(filter, fields_with(side.attributes)))
 
 
 def _rows(
@@ -167,10 +181,16 @@ def _rows(
     ]
 
 
-def similar(item_id: int, *, limit: int = 20, user_id: int | None = None) -> list[Shown]:
-    """Items like one item: near in content, or liked by the same people. Best first."""
+def similar(
+    item_id: int, *, limit: int = 20, user_id: int | None = None, filter: str | None = None
+) -> list[Shown]:
+    """Items like one item: near in content, or liked by the same people. Best first.
+
+    filter  an expression over fields of items; FilterError if it cannot be used
+    """
     with transaction.atomic():
         side = store.person_side(user_id, history=1)
+        only = condition_of(filter, side)
         known = store.touched(side.space, side.version, [item_id]).known
         sources = []
         if known.vectors.any():
@@ -179,7 +199,7 @@ def similar(item_id: int, *, limit: int = 20, user_id: int | None = None) -> lis
         near = known.related_ids[0, taste][known.related_weights[0, taste] > 0]
         if len(near):
             sources.append(Source(weight=0.5, item_ids=near[: 3 * limit]))
-        found = store.find(side.space, sources, seen=[item_id], limit=limit)
+        found = store.find(side.space, sources, seen=[item_id], limit=limit, only=only)
         facts = store.facts(found.ids)
     cosine = found.vectors @ known.vectors[0] if len(found.ids) else []
     return [

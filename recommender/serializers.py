@@ -4,13 +4,33 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from rest_framework import serializers
 
+from catalog.models import Attribute
 from catalog.serializers import FiniteField, ItemOut, Strict, category_out
 from recommender.begin import LONGEST
+from recommender.filtering.expression import LONGEST as LONGEST_FILTER
+from recommender.filtering.expression import FilterError
+from recommender.filtering.fields import FIELDS
 from recommender.models import Wish
 from recommender.recommend import Reason, Recommendation, Shown
 from recommender.store import Facts
 
 STRATEGIES = ("mmr", "dpp")
+
+
+class FilterField(serializers.CharField):
+    """An expression, which the story reads: what it may speak of is known there."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False,
+            max_length=LONGEST_FILTER,
+            trim_whitespace=False,  # an error names a place in it
+            help_text="only items it is true of: "
+            'price < 20 and language = "zh", category in ("drama", "war") and not creator = "Ann",'
+            " published > 2015-01-01. Fields: "
+            + ", ".join(FIELDS)
+            + ", and attr:NAME for each declared attribute. See docs/filters.md",
+        )
 
 
 class RecommendationsQuery(Strict):
@@ -22,10 +42,12 @@ class RecommendationsQuery(Strict):
         help_text="0 is the order of relevance, 1 looks at variety alone; else one's own setting",
     )
     strategy = serializers.ChoiceField(choices=STRATEGIES, required=False)
+    filter = FilterField()
 
 
 class SimilarQuery(Strict):
     limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
+    filter = FilterField()
 
 
 class SearchQuery(Strict):
@@ -152,6 +174,37 @@ REASONS = {
     "new": gettext_lazy("New here"),
     "varied": gettext_lazy("For variety"),
 }
+
+
+FILTER_FAULTS = {
+    "too_long": gettext_lazy("A filter has at most %(most)s characters."),
+    "too_many": gettext_lazy("A filter has at most %(most)s values."),
+    "too_deep": gettext_lazy("Brackets and “not” go at most %(most)s deep."),
+    "unexpected": gettext_lazy("“%(found)s” cannot be read; here may stand: %(known)s."),
+    "unfinished": gettext_lazy("The filter ends too early; here may stand: %(known)s."),
+    "unknown_field": gettext_lazy("There is no field “%(field)s”; known are: %(known)s."),
+    "wrong_operator": gettext_lazy(
+        "“%(field)s” cannot be compared by “%(operator)s”; it can by: %(known)s."
+    ),
+    "wrong_type": gettext_lazy("What “%(field)s” is compared with is a %(type)s."),
+    "number": gettext_lazy(
+        "A number has at most %(digits)s digits before the point and %(decimals)s after it."
+    ),
+    "date": gettext_lazy("There is no such day."),
+}
+
+
+def filter_fault(error: FilterError) -> str:
+    """What is wrong with a filter, where, and what is allowed."""
+    facts = dict(error.facts)
+    if "known" in facts:
+        facts["known"] = "  ".join(facts["known"])
+    if "type" in facts:
+        facts["type"] = Attribute.Type(facts["type"]).label
+    return _("At character %(at)s: %(fault)s") % {
+        "at": error.at,
+        "fault": FILTER_FAULTS[error.code] % facts,
+    }
 
 
 def shown_out(shown: Shown) -> dict:

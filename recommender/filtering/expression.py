@@ -188,4 +188,6 @@ def _unexpected(text: str, error: UnexpectedInput) -> FilterError:
         is_over = error.token.type == "$END"  # whose place is that of the token before
         at, allowed = len(text) if is_over else error.token.start_pos, error.accepts
     known = sorted({_WORDS[name] for name in allowed})
+    if at == len(text):
+        return FilterError("unfinished", at + 1, known=known)
     return FilterError("unexpected", at + 1, found=text[at : at + 20], known=known)

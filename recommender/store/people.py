@@ -36,7 +36,7 @@ class History:
 
 @dataclass(frozen=True)
 class PersonSide:
-    """All that a request reads by the person."""
+    """All that a request reads first, most of it by the person."""
 
     space: Space | None
     version: int | None  # of what was learned, the active one
@@ -48,6 +48,7 @@ class PersonSide:
     weights: np.ndarray  # (kinds,) what each kind of feedback weighs
     unread: bool  # there are comments that no encoder has read
     wishes: Wishes
+    attributes: dict[str, str]  # of items, with their types: what a filter may ask for
 
 
 # Members are asked; people who came with an import were asked by those who imported them.
@@ -85,7 +86,8 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             " (SELECT diversity FROM recommender_preference WHERE user_id = %s),"
             " (SELECT item_ids FROM recommender_served WHERE user_id = %s"
             "   ORDER BY served_at DESC LIMIT 1),"
-            f" ({CHANGED_WEIGHTS}), ({WISHES})"
+            f" ({CHANGED_WEIGHTS}), ({WISHES}),"
+            " (SELECT json_object_agg(name, type)::text FROM catalog_attribute)"
             " FROM (SELECT array_agg(item_id), array_agg(kind),"
             "   array_agg(CASE WHEN kind = 'comment' THEN sign ELSE value END),"
             "   array_agg(extract(epoch FROM occurred_at)::float8),"
@@ -112,6 +114,7 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             shown,
             changed,
             wishes,
+            attributes,
         ) = cursor.fetchone()
     if not agrees:  # what was said is kept and not shown again, and nothing is concluded from it
         items = kinds = values = moments = texts = candidates = wishes = None
@@ -132,6 +135,7 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
         weights=kind_weights(json.loads(changed)),
         unread=any(text is not None for text in texts or []),
         wishes=_wishes(json.loads(wishes or "[]"), dimension=space[1] if space else 1),
+        attributes=json.loads(attributes or "{}"),
     )
 
 

@@ -63,8 +63,8 @@ def test_not_binds_closer_than_and_and_and_closer_than_or():
 @pytest.mark.parametrize(
     ("text", "code", "at"),
     [
-        ("", "unexpected", 1),
-        ("price <", "unexpected", 8),
+        ("", "unfinished", 1),
+        ("price <", "unfinished", 8),
         ("price < 1 2", "unexpected", 11),
         ("price < 1e5", "unexpected", 10),
         ("price < nan", "unexpected", 9),
@@ -96,7 +96,7 @@ def test_not_binds_closer_than_and_and_and_closer_than_or():
         ("price < " + "9" * 1_900, "number", 9),
         ("(" * 11 + "price < 1" + ")" * 11, "too_deep", 11),
         ("(" * 900 + "price < 1" + ")" * 900, "too_deep", 11),
-        ("(" * 1_999, "unexpected", 2_000),
+        ("(" * 1_999, "unfinished", 2_000),
         ("not " * 480 + "price < 1", "too_deep", 41),
         (" or ".join(["price = 1"] * 51), "too_many", 651),
         (f"price in ({','.join('1' * 51)})", "too_many", 1),

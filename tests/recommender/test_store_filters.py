@@ -7,20 +7,22 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from django.contrib.postgres.functions import TransactionNow
+from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.models import Attribute, Item
-from recommender import store
+from recommender import embed, store
 from recommender.filtering.expression import Expression, Term, parse
 from recommender.filtering.fields import fields_with
-from recommender.store import Source
+from recommender.store import Source, candidates
 from tests.factories import make_item
 
 pytestmark = pytest.mark.django_db
 ATTRIBUTES = {"pages": "number", "colour": "text", "in-colour": "boolean", "made": "date"}
 FIELDS = fields_with(ATTRIBUTES)
-NOW = datetime.now(UTC)
+NEWEST = Source(weight=1, order="new")
 
 # What may be said of an item, and what a filter may ask for: few values, so that they meet.
 TEXTS, WORDS = ["", "en", "zh", 'a "b" \\ %s'], ["drama", "war", "剧情"]
@@ -55,7 +57,9 @@ def made(n: int) -> tuple[Item, dict]:
         creator=creator,
         attributes={name: value for name, value in attributes.items() if value is not None},
     )
-    moment = item.published_at or NOW
+    Item.objects.filter(pk=item.pk).update(created_at=TransactionNow())  # so its age is 0
+    item.refresh_from_db(fields=["created_at"])
+    moment = item.published_at or item.created_at
     facts = {
         "kind": "item",
         "language": language,
@@ -64,8 +68,8 @@ def made(n: int) -> tuple[Item, dict]:
         "latitude": latitude and float(latitude),
         "longitude": None,
         "published": day,
-        "added": NOW.date(),
-        "age_days": (NOW - moment) / timedelta(days=1),
+        "added": item.created_at.date(),
+        "age_days": (item.created_at - moment) / timedelta(days=1),
         "popularity": popularity or 0.0,
         "trend": (popularity or 0.0) / 2,
         "category": categories,
@@ -164,3 +168,81 @@ def test_sql_finds_what_the_expression_is_true_of(shelf, text):
     expected = [pk for pk in shelf if is_true(expression, shelf[pk])]
     assert found(text, Source(weight=1, item_ids=list(shelf))) == expected
     assert sorted(found(text, Source(weight=1, order="new"))) == expected
+
+
+@pytest.fixture(params=["few", "many"])
+def space(request, shelf, monkeypatch) -> store.Space:
+    """The space of the shelf; its matches are few to search, or too many to look at each."""
+    if request.param == "many":
+        monkeypatch.setattr(candidates, "EXACT", 2)
+    embed.embed_everything()
+    active = store.active_space()
+    return store.Space(active.id, active.dimension)
+
+
+def test_every_source_finds_the_best_of_what_passes(shelf, space):
+    text, passes = 'category = "war"', [pk for pk in shelf if "war" in shelf[pk]["category"]]
+    assert len(passes) > 10
+    vector = store.embedding_of(space, passes[0])
+    pool = store.find(space, [Source(weight=1, vector=vector)], seen=[], limit=100)
+    nearest = [pk for pk in pool.ids.tolist() if pk in passes]
+    assert found(text, Source(weight=1, vector=vector, limit=5), space=space) == nearest[:5]
+    newest = store.find(None, [NEWEST], seen=[], limit=100).ids.tolist()
+    assert found(text, NEWEST, space=space) == [pk for pk in newest if pk in passes]
+    liked = [pk for pk in passes if shelf[pk]["popularity"]]
+    by_popularity = sorted(liked, key=lambda pk: (-shelf[pk]["popularity"], pk))
+    assert found(text, Source(weight=1, order="popular"), space=space) == by_popularity
+
+
+def test_what_was_seen_is_left_out_of_what_passes(shelf, space):
+    passes = [pk for pk in shelf if "war" in shelf[pk]["category"]]
+    vector = store.embedding_of(space, passes[0])
+    sources = Source(weight=1, vector=vector), NEWEST, Source(weight=1, order="popular")
+    left = found('category = "war"', *sources, space=space, seen=passes[:3])
+    assert sorted(left) == passes[3:]
+
+
+def test_what_is_new_fills_the_pool_when_nothing_else_does(shelf, space):
+    passes = [pk for pk in shelf if "war" in shelf[pk]["category"]]
+    few = Source(weight=1, order="new", limit=1)
+    assert sorted(found('category = "war"', few, space=space)) == passes
+    assert len(found('category = "war"', few, space=space, limit=4)) == 4
+
+
+def test_an_index_that_gives_up_early_makes_no_list_short(shelf, space):
+    passes = [pk for pk in shelf if "war" in shelf[pk]["category"]]
+    vector = store.embedding_of(space, passes[0])
+    near = Source(weight=1, vector=vector, limit=len(passes))
+    expected = found('category = "war"', near, space=space)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(
+            f"CREATE INDEX {space.index} ON recommender_itemembedding USING hnsw"
+            f" ((embedding::halfvec({space.dimension})) halfvec_cosine_ops)"
+            f" WHERE space_id = {space.id}"
+        )
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off; SET LOCAL hnsw.ef_search = 1")
+        cursor.execute(
+            "SELECT e.item_id FROM recommender_itemembedding e"
+            f" WHERE space_id = {space.id} ORDER BY {space.column} <=> %s::halfvec LIMIT 40",
+            [store.as_text(vector)],
+        )
+        assert len(cursor.fetchall()) < len(passes)
+    assert found('category = "war"', near, space=space) == expected
+    assert sorted(expected) == passes
+    # Each counts once: the nearest has 1/61, the farthest of them as much and a little more.
+    given = Source(weight=1, item_ids=expected[-1:])
+    assert found('category = "war"', near, given, space=space)[0] == expected[-1]
+
+
+def test_an_attribute_of_another_type_than_declared_is_missing(shelf):
+    item = make_item("old")
+    Item.objects.filter(pk=item.pk).update(
+        attributes={"pages": "ten", "colour": 7, "in-colour": "true", "made": "yesterday-ish"}
+    )
+    source = Source(weight=1, item_ids=[item.pk])
+    for text in ("attr:pages > -5", 'attr:colour = "7"', "attr:in-colour = true"):
+        assert found(text, source) == []
+        assert found(f"not {text}", source) == [item.pk]
+    assert found("attr:made > 1900-01-01 or attr:made <= 1900-01-01", source) == []
