@@ -152,7 +152,7 @@ def _matching(space: Space | None, only: Condition | None) -> tuple[str, tuple]:
     if only is None:
         return "", ()
     return (
-        " matching AS MATERIALIZED (SELECT i.id FROM catalog_item i"
+        " matching AS MATERIALIZED (SELECT i.id, i.published_at, i.created_at FROM catalog_item i"
         f" WHERE {SHOWN} AND {only.sql} LIMIT {EXACT + 1}),"
         f" counted AS MATERIALIZED (SELECT count(*) <= {EXACT} AS are_few FROM matching),"
         " near AS MATERIALIZED (SELECT e.item_id, e.embedding FROM matching m"
@@ -198,29 +198,34 @@ def _given(source: Source) -> tuple[str, list]:
     )
 
 
-# Where each order is read, by what, and of which items.
+# By what, of which items, and where they are read: among all, and among few that match.
 ORDERS = {
     "popular": (
-        "recommender_popularity p JOIN catalog_item i ON i.id = p.item_id",
         "p.score",
         "p.score > 0",
+        "recommender_popularity p JOIN catalog_item i ON i.id = p.item_id",
+        "matching i JOIN recommender_popularity p ON p.item_id = i.id",
     ),
-    "new": ("catalog_item i", MOMENT, "true"),
+    "new": (MOMENT, "true", "catalog_item i", "matching i"),
 }
 
 
 def _ordered(source: Source, only: Condition | None, pool: int) -> tuple[str, list]:
     """(item_id, rank) of the most popular or the newest."""
-    items, by, who = ORDERS[source.order]
-    listed = f"SELECT i.id AS item_id, {by} AS amount FROM {items} WHERE {SHOWN} AND {who}"
-    listed += f" AND i.id {UNSEEN}"
+    by, who, everything, few = ORDERS[source.order]
+
+    def best(items: str, where: str, limit: int) -> str:
+        return (
+            f"SELECT i.id AS item_id, {by} AS amount FROM {items} WHERE {where} AND {who}"
+            f" AND i.id {UNSEEN} ORDER BY {by} DESC, i.id LIMIT {int(limit)}"
+        )
+
     ranked = "SELECT item_id, row_number() OVER (ORDER BY amount DESC, item_id) AS rank FROM"
-    best = f"ORDER BY {by} DESC, i.id LIMIT {int(max(source.limit, pool if only else 0))}"
     if only is None:
-        return f"{ranked} ({listed} {best}) best", []
-    few = f"{listed} AND i.id IN (SELECT id FROM matching) AND {FEW} {best}"
-    many = f"{listed} AND {only.sql} AND {MANY} {best}"
-    return f"{ranked} (({few}) UNION ALL ({many})) best", [*only.params]
+        return f"{ranked} ({best(everything, SHOWN, source.limit)}) best", []
+    limit = max(source.limit, pool)
+    among_all = best(everything, f"{SHOWN} AND {only.sql} AND {MANY}", limit)
+    return f"{ranked} (({best(few, FEW, limit)}) UNION ALL ({among_all})) best", [*only.params]
 
 
 _COLUMNS = (
