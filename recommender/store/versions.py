@@ -6,6 +6,7 @@ numbers), so that a request turns 100 rows into arrays without an object a numbe
 
 import hashlib
 import logging
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol
@@ -23,6 +24,7 @@ from recommender.store.spaces import Space
 log = logging.getLogger(__name__)
 
 ROWS_TOGETHER = 1000  # items written by one statement, about 3 MB
+AGAIN_SECONDS = 60  # after which a version that could not be read is tried again
 KEPT = ("weights", "new_item", "gram", "text_map", "promise")
 
 
@@ -89,17 +91,22 @@ def model_of_version(version_id: int) -> Model:
     return read_model(version_id)
 
 
+_unread_until: dict[int, float] = {}  # time.monotonic() by version, of this process
+
+
 def model_served(version_id: int | None, space: Space | None) -> Model:
     """The model to rank by: of the active version, or the untrained one where that cannot be read.
 
     space  whose vectors are ranked; maps that were learned in another are left out
-    A request has an answer even then; the log says what an operator has to do.
+    A request has an answer even then; the log says once a minute what an operator has to do, and
+    the requests between do not read megabytes that are known to be damaged.
     """
-    if version_id is None:
+    if version_id is None or time.monotonic() < _unread_until.get(version_id, 0):
         return untrained()
     try:
         return model_of_version(version_id).in_space(space.id if space else 0)
     except (Damaged, ModelVersion.DoesNotExist) as error:
+        _unread_until[version_id] = time.monotonic() + AGAIN_SECONDS
         log.error("version %s is not served: %s", version_id, error)
         return untrained()
 

@@ -112,6 +112,34 @@ def test_a_damaged_version_is_refused_and_one_in_use_never_stops_a_request(crowd
         train.activate(version, force=True)
 
 
+def test_a_damaged_version_is_read_and_told_of_once_a_minute_and_another_is_served_at_once(
+    crowd, caplog, monkeypatch
+):
+    people, _ = crowd
+    whole, damaged = train.train(), train.train()
+    train.activate(whole, force=True)
+    lists = shown(people[0])
+    train.activate(damaged, force=True)
+    ModelVersion.objects.filter(pk=damaged.pk).update(digest="0" * 64)
+    store.model_of_version.cache_clear()
+
+    def reads_and_lines() -> tuple[int, int]:
+        caplog.clear()
+        with CaptureQueriesContext(connection) as queries:
+            shown(people[0])
+        return sum('"tensors"' in q["sql"] for q in queries), caplog.text.count("is not served")
+
+    assert [reads_and_lines() for _ in range(3)] == [(1, 1), (0, 0), (0, 0)]
+    monkeypatch.setattr(versions, "AGAIN_SECONDS", 0)
+    versions._unread_until.clear()  # a minute later
+    assert reads_and_lines() == (1, 1)
+    train.go_back()
+    assert shown(people[0]) == lists
+    ModelVersion.objects.filter(pk=damaged.pk).update(digest=damaged.digest)  # mended
+    train.activate(damaged, force=True)
+    assert reads_and_lines() == (1, 0)
+
+
 def test_the_weights_are_read_anew_before_they_are_served(crowd):
     version = train.train()
     store.model_of_version(version.pk)  # this process has them in memory, whole
