@@ -66,9 +66,21 @@ def create_space(
         mean_query=[float(x) for x in means["query"]],
     )
     if activate:
-        store.activate(space)
+        activate_space(space)
     keep_loaded(space, model)
     return space
+
+
+def activate_space(space: EmbeddingSpace) -> None:
+    """Serve from this space at the next request.
+
+    What was learned of texts was learned in another and says nothing here, so a training is asked
+    for in the same transaction.
+    """
+    with transaction.atomic():
+        store.activate(space)
+        if store.active_version():
+            jobs.request("train", [0])
 
 
 def _name(model: Encoder) -> str:

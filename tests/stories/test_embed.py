@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
 from catalog import services
@@ -9,7 +10,7 @@ from catalog.models import Item
 from recommender import embed, encoders, jobs, store
 from recommender.embeddings.encoder import EncoderError
 from recommender.models import EmbeddingSpace, ItemEmbedding, Job
-from tests.factories import make_item
+from tests.factories import make_item, make_version
 
 pytestmark = pytest.mark.django_db
 
@@ -139,6 +140,17 @@ def test_one_space_is_active_by_a_constraint():
     store.activate(second)
     first.refresh_from_db()
     assert (first.status, store.active_space()) == ("retired", second)
+
+
+def test_another_space_asks_for_a_training_and_the_first_one_does_not():
+    embed.create_space(name="first")
+    assert jobs.open_jobs("train") == 0
+    store.activate_version(make_version("v1"))
+    embed.create_space(name="second", activate=False)
+    assert jobs.open_jobs("train") == 0
+    call_command("spaces", "activate", "second")
+    assert store.active_space().name == "second"
+    assert jobs.open_jobs("train") == 1
 
 
 @pytest.mark.parametrize("length", [0.0, 0.5, 1.5])

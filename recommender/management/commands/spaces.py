@@ -24,7 +24,7 @@ class Command(BaseCommand):
             found = [space for space in store.spaces() if space.name == name]
             if not found:
                 raise CommandError(f"no space {name!r}: see manage.py spaces list")
-            store.activate(found[0])
+            embed.activate_space(found[0])
             self.stdout.write(f"{name} is active")
         for space in store.spaces():
             have, total = store.fill(space)
