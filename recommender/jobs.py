@@ -36,6 +36,10 @@ class Claim:
     attempts: int
 
 
+class NotYet(Exception):
+    """Not the job's fault, and no attempt at it: what it needs is missing. Says what."""
+
+
 def request(kind: str, keys: Iterable[int]) -> None:
     """Note that something is to be done for each key. Cheap: one statement for any number."""
     keys = sorted(set(keys))  # one order for all writers, or two could wait for each other

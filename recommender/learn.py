@@ -21,6 +21,7 @@ from recommender.understanding.sentiment import AGAINST, FOR, both, lean, sentim
 DEEP_HISTORY = 1000  # feedback that candidates are refreshed from
 CANDIDATES = 200
 COMMENTS_TOGETHER = 256  # encoded at once
+PEOPLE_TOGETHER = 500  # asked for at once, when all are learned anew
 
 
 def refresh_person(user_id: int) -> None:
@@ -104,9 +105,26 @@ def refresh_popularity() -> None:
 def weigh_kinds(weights: Mapping[str, float | None]) -> None:
     """Change what kinds of feedback weigh, None for the default.
 
-    The next request reads it; what is learned of everybody is asked for in the same transaction.
+    The next request reads it; what is learned is asked for in the same transaction: of all
+    together at once, of each person in turn, or with what they say next if that comes before.
     """
     with transaction.atomic():
         if store.put_kind_weights(weights):
             jobs.request("popularity", [0])
             jobs.request("train", [0])
+            jobs.request("relearn", [0])
+
+
+def relearn(after: int) -> None:
+    """Ask for everybody of whom something is kept to be learned anew, a few people at a time.
+
+    after   the person up to whom this was done; the rest is a job of its own
+    Raises  jobs.NotYet while enough people wait, so that those who are here come first
+    """
+    if jobs.open_jobs("learn") >= PEOPLE_TOGETHER:
+        raise jobs.NotYet("enough people wait to be learned anew")
+    people = store.people_learned_of(after, limit=PEOPLE_TOGETHER)
+    with transaction.atomic():
+        jobs.request("learn", people)
+        if len(people) == PEOPLE_TOGETHER:
+            jobs.request("relearn", [people[-1]])

@@ -27,6 +27,8 @@ def work(job_ids: Sequence[int], story: Callable[[list[int]], object]) -> None:
     except EncoderError as error:
         log.error("jobs wait for the encoder: %s", error)
         jobs.defer(claims, str(error))
+    except jobs.NotYet as error:
+        jobs.defer(claims, str(error))
     except (Exception, SoftTimeLimitExceeded) as error:
         log.exception("%d jobs failed", len(claims))
         jobs.fail(claims, f"{type(error).__name__}: {error}")
@@ -42,6 +44,11 @@ def embed(job_ids: list[int]) -> None:
 @shared_task(name="recommender.tasks.learn")
 def learn_people(job_ids: list[int]) -> None:
     work(job_ids, lambda user_ids: [learn.refresh_person(user) for user in user_ids])
+
+
+@shared_task(name="recommender.tasks.relearn")
+def relearn(job_ids: list[int]) -> None:
+    work(job_ids, lambda user_ids: [learn.relearn(user) for user in user_ids])
 
 
 @shared_task(name="recommender.tasks.wish")

@@ -180,6 +180,17 @@ def put_candidates(user_id: int, item_ids: Sequence[int]) -> None:
             )
 
 
+def people_learned_of(after: int, *, limit: int) -> list[int]:
+    """The next people, by id, of whom candidates are kept: all of whom anything was learned."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT user_id FROM recommender_candidates WHERE user_id > %s"
+            " ORDER BY user_id LIMIT %s",
+            [after, limit],
+        )
+        return [user for (user,) in cursor.fetchall()]
+
+
 def _still_there(cursor, user_id: int) -> bool:
     cursor.execute(
         "SELECT 1 FROM catalog_user WHERE id = %s AND erased_at IS NULL FOR KEY SHARE", [user_id]

@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from catalog.models import Item
-from recommender import learn
+from recommender import learn, store, tasks
 from recommender.models import Candidates, Job, Served
 from tests.conftest import client_of
 from tests.factories import embed_and_learn, give, import_feedback, make_item, make_person
@@ -92,6 +92,40 @@ def test_a_kind_can_be_made_to_speak_against_an_item(as_alice, shop):
     learn.weigh_kinds({"view": -2.0})
     order = shown(as_alice, limit=100, diversity=0)
     assert order.index("red kettle") < order.index("rain boots")
+
+
+def test_what_is_kept_of_people_follows_a_weight_some_at_a_time(shop, monkeypatch):
+    people = [make_person(f"person {n}") for n in range(5)]
+    for person in people:
+        for kettle, boots in zip(KITCHEN[:2], OUTDOORS[:2], strict=True):
+            give(person, shop[kettle])
+            give(person, shop[boots], "save")
+        learn.refresh_person(person.pk)
+    Job.objects.all().delete()
+    monkeypatch.setattr(learn, "PEOPLE_TOGETHER", 2)
+    learn.weigh_kinds({"like": 0.2, "save": 2.0})
+
+    def weightiest() -> set[str]:
+        first = [store.interests_of(person.pk)[0].words for person in people]
+        return {category["slug"] for words in first for category in words["categories"]}
+
+    def work_off(kind: str) -> None:
+        for job in Job.objects.filter(kind=kind, done_at=None):
+            {"learn": tasks.learn_people, "relearn": tasks.relearn}[kind]([job.pk])
+
+    assert weightiest() == {"kitchen"}
+    work_off("relearn")
+    work_off("relearn")  # those who wait come first
+    assert sorted(Job.objects.filter(kind="learn").values_list("key", flat=True)) == [
+        person.pk for person in people[:2]
+    ]
+    waiting = Job.objects.get(kind="relearn", done_at=None)
+    assert (waiting.key, waiting.attempts) == (people[1].pk, 0)
+    for _ in range(3):
+        work_off("learn")
+        work_off("relearn")
+    assert weightiest() == {"outdoors"}
+    assert Job.objects.filter(kind__in=["learn", "relearn"], done_at=None).count() == 0
 
 
 def test_people_with_different_tastes_get_different_lists(as_alice, as_bob, shop):
