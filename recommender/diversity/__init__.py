@@ -1,21 +1,30 @@
 """Lists that do not repeat themselves, and measures of how diverse a list came out."""
 
+from recommender.diversity.budget import Curve, Point, budget_of, spend
 from recommender.diversity.calibration import calibrated
+from recommender.diversity.contract import Contract, Limits
+from recommender.diversity.diversify import NEED_ASPECTS, STRATEGIES, Diversified, diversify
 from recommender.diversity.dpp import dpp
 from recommender.diversity.mmr import mmr
 from recommender.diversity.msd import msd
 from recommender.diversity.ssd import ssd
 from recommender.diversity.xquad import xquad
 
-# By the name to ask for one by.
-STRATEGIES = {
-    "mmr": mmr,
-    "msd": msd,
-    "dpp": dpp,
-    "ssd": ssd,
-    "xquad": xquad,
-    "calibrated": calibrated,
-}
-NEED_ASPECTS = frozenset({"xquad", "calibrated"})
-
-__all__ = ["NEED_ASPECTS", "STRATEGIES", "calibrated", "dpp", "mmr", "msd", "ssd", "xquad"]
+__all__ = [
+    "NEED_ASPECTS",
+    "STRATEGIES",
+    "Contract",
+    "Curve",
+    "Diversified",
+    "Limits",
+    "Point",
+    "budget_of",
+    "calibrated",
+    "diversify",
+    "dpp",
+    "mmr",
+    "msd",
+    "spend",
+    "ssd",
+    "xquad",
+]

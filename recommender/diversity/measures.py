@@ -64,6 +64,15 @@ def dcg(gains: np.ndarray) -> float:
     return float(np.asarray(gains, dtype=np.float64) @ (1 / np.log2(np.arange(len(gains)) + 2)))
 
 
+def relevance_kept(order: np.ndarray, relevance: np.ndarray) -> float:
+    """DCG of the rows `order` / DCG of as many in the order of relevance; 1 where that is 0.
+
+    relevance (n,) at least 0, of the whole pool.
+    """
+    ideal = dcg(np.sort(relevance)[::-1][: len(order)])
+    return dcg(relevance[order]) / ideal if ideal > 0 else 1.0
+
+
 def report(
     order: np.ndarray,
     relevance: np.ndarray,
@@ -86,14 +95,13 @@ def report(
     shown, by = categories[order], creators[order]
     in_category = shown.sum(axis=0)
     _, by_creator = np.unique(by[by >= 0], return_counts=True)
-    ideal = dcg(np.sort(relevance)[::-1][:size])
     return Report(
         vector_distance=round(vector_distance(vectors[order]), DIGITS),
         category_distance=round(category_distance(shown), DIGITS),
         distinct_categories=int(np.count_nonzero(in_category)),
         largest_category_share=round(float(in_category.max(initial=0)) / max(size, 1), DIGITS),
         largest_creator_share=round(float(by_creator.max(initial=0)) / max(size, 1), DIGITS),
-        relevance_kept=round(dcg(relevance[order]) / ideal, DIGITS) if ideal > 0 else 1.0,
+        relevance_kept=round(relevance_kept(order, relevance), DIGITS),
         strategy=strategy,
         strength=float(diversity),
         pool_size=len(relevance),
