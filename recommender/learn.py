@@ -14,8 +14,9 @@ from recommender import jobs, store
 from recommender.candidates.taste import read_taste
 from recommender.encoders import encoder_of
 from recommender.ranking.assemble import person_of
+from recommender.ranking.explore import records
 from recommender.store import Source
-from recommender.training.learned import popularities
+from recommender.training.learned import popularities, signals
 from recommender.understanding.sentiment import AGAINST, FOR, both, lean, sentiment
 
 DEEP_HISTORY = 1000  # feedback that candidates are refreshed from
@@ -100,6 +101,21 @@ def refresh_popularity() -> None:
     if len(events.people):
         items = np.unique(events.items)
         store.replace_popularity(items, *popularities(events, items, store.weights_of_kinds()))
+
+
+def refresh_exposure() -> None:
+    """How many people each item was shown to, and how many of them took it up."""
+    events, showings = store.events(), store.showings()
+    store.put_exposure(
+        *records(
+            events.items,
+            events.people,
+            signals(events, store.weights_of_kinds()),
+            shown_items=showings.items,
+            shown=showings.shown,
+            answers=showings.answers,
+        )
+    )
 
 
 def weigh_kinds(weights: Mapping[str, float | None]) -> None:

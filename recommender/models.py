@@ -172,6 +172,23 @@ class Popularity(models.Model):
         indexes = [models.Index(F("score").desc(), name="popularity_highest")]
 
 
+class Exposure(models.Model):
+    """How many people an item was shown to of late, and how many of them took it up."""
+
+    item = models.OneToOneField(Item, models.CASCADE, primary_key=True, related_name="exposure")
+    shown = Real()
+    taken = Real()
+    counted_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(taken__gte=0) & Q(taken__lte=F("shown")),
+                name="exposure_no_more_taken_than_shown",
+            ),
+        ]
+
+
 class Interest(models.Model):
     """One of the things a person likes: a vector, its weight, and words for it."""
 
@@ -223,6 +240,8 @@ class Served(models.Model):
     settings = models.JSONField(_("settings"))
     item_ids = ArrayField(models.BigIntegerField(), verbose_name=_("items in order"))
     relevance = ArrayField(Real(), verbose_name=_("relevance of each"))
+    # See ranking/explore.py; NULL of a list that was served before it was kept.
+    propensity = ArrayField(Real(), verbose_name=_("chance of each"), null=True)
     report = models.JSONField(_("diversity report"))
     served_at = models.DateTimeField(_("served"), db_default=Now())
 

@@ -5,23 +5,25 @@ candidates, the facts to show, and the list that is kept. All but the first are 
 transaction.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from uuid import UUID
 
 import numpy as np
 from django.conf import settings
 from django.db import transaction
 
+from catalog.uuid7 import uuid7
 from recommender import store
 from recommender.candidates.taste import Taste, read_taste
 from recommender.filtering.expression import parse
 from recommender.filtering.fields import fields_with
 from recommender.ranking.asked import Wishes, hold_against
-from recommender.ranking.assemble import asks, asks_for_wishes, person_of, pool_of
+from recommender.ranking.assemble import ask_to_explore, asks, asks_for_wishes, person_of, pool_of
 from recommender.ranking.explain import Reason as Code
 from recommender.ranking.explain import reason_codes
+from recommender.ranking.explore import explore
 from recommender.ranking.model import LISTS
-from recommender.ranking.pipeline import Pool, Ranked, Rules, rank
+from recommender.ranking.pipeline import Pool, Ranked, Rules, rank, report_of
 from recommender.store import Condition, Facts, PersonSide, Source, Touched
 
 DAY = 86_400.0
@@ -32,7 +34,7 @@ POOL_FACTOR = 10  # candidates for each place of a list, at least: a small pool 
 class Reason:
     """Why an item stands in a list, in facts: the liked item or the category behind it."""
 
-    kind: str  # wish, voted, similar, popular, new, varied
+    kind: str  # wish, voted, similar, popular, new, varied, explored
     like_title: str = ""
     like_uuid: UUID | None = None
     wish: str = ""  # what was asked for
@@ -68,13 +70,18 @@ def recommend(
     strategy: str | None = None,
     scenario: str = "home",
     filter: str | None = None,
+    exploration: float | None = None,
 ) -> Recommendation:
     """The list for a person (None: somebody we do not know), by the newest feedback.
 
-    diversity  0 keeps the order of relevance, 1 looks at variety alone; None takes what the person
-               set, else the setting of the site
-    filter     an expression over fields of items; FilterError if it cannot be used
+    diversity    0 keeps the order of relevance, 1 looks at variety alone; None takes what the
+                 person set, else the setting of the site
+    filter       an expression over fields of items; FilterError if it cannot be used
+    exploration  the share of places for items that hardly anybody has seen, whatever the diversity:
+                 what is new depends on it and not on sliders; None takes the setting of the site
     """
+    if exploration is None:
+        exploration = settings.EXPLORATION_SHARE
     with transaction.atomic():
         side = store.person_side(user_id)
         only = condition_of(filter, side)
@@ -86,6 +93,8 @@ def recommend(
         size, n_likes = max(settings.POOL_SIZE, POOL_FACTOR * limit), int(taste.liked.sum())
         plan = asks(person, voted, side.candidates, pool_size=size)
         plan += asks_for_wishes(side.wishes, n_likes=n_likes, pool_size=size)
+        if exploration:
+            plan.append(ask_to_explore())
         found = store.find(
             side.space,
             [
@@ -120,28 +129,46 @@ def recommend(
         if diversity is None:
             diversity = settings.DEFAULT_DIVERSITY if side.diversity is None else side.diversity
         strategy = strategy or settings.DEFAULT_STRATEGY
-        ranked = rank(
-            person,
-            pool,
-            Rules(
-                limit=limit,
-                diversity=diversity,
-                strategy=strategy,
-                max_per_creator=settings.MAX_PER_CREATOR,
-                model=model,
-            ),
-            asked,
+        rules = Rules(
+            limit=limit,
+            diversity=diversity,
+            strategy=strategy,
+            max_per_creator=settings.MAX_PER_CREATOR,
+            model=model,
         )
+        ranked = rank(person, pool, rules, asked)
+        served = uuid7()
+        explored = explore(
+            ranked.order,
+            ranked.parts.sum(axis=1),
+            pool.creators,
+            found.shown,
+            found.taken,
+            share=exploration,
+            max_per_creator=rules.max_per_creator,
+            rng=np.random.default_rng(served.int),  # so that its id gives the list again
+        )
+        report = report_of(explored.order, ranked.relevance, pool, rules)
+        ranked = replace(ranked, order=explored.order, report=report)
         reasons = reason_codes(person, pool, ranked, ranked.order, asked)
+        for place in explored.places:
+            reasons[place] = Code("explored")
         results = _rows(pool, ranked, reasons, known, taste, side.wishes)
-        report = asdict(ranked.report)
-        served = store.put_served(
+        report = asdict(ranked.report) | {"explored": [int(place) + 1 for place in explored.places]}
+        store.put_served(
+            served,
             user_id,
             scenario=scenario,
-            settings={"limit": limit, "diversity": diversity, "strategy": strategy}
+            settings={
+                "limit": limit,
+                "diversity": diversity,
+                "strategy": strategy,
+                "exploration": exploration,
+            }
             | ({"filter": filter} if filter else {}),
             item_ids=[row.facts.id for row in results],
             relevance=[row.relevance for row in results],
+            propensity=explored.propensity,
             report=report,
         )
     return Recommendation(served, results, report, diversity, strategy, n_likes)

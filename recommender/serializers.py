@@ -15,6 +15,7 @@ from recommender.recommend import Reason, Recommendation, Shown
 from recommender.store import Facts
 
 STRATEGIES = ("mmr", "dpp")
+KINDS_OF_REASON = ("wish", "voted", "similar", "popular", "new", "varied", "explored")
 
 
 class FilterField(serializers.CharField):
@@ -39,7 +40,8 @@ class RecommendationsQuery(Strict):
         min_value=0,
         max_value=1,
         required=False,
-        help_text="0 is the order of relevance, 1 looks at variety alone; else one's own setting",
+        help_text="0 is the order of relevance, but for places that go to items hardly anybody has"
+        " seen; 1 looks at variety alone; else one's own setting",
     )
     strategy = serializers.ChoiceField(choices=STRATEGIES, required=False)
     filter = FilterField()
@@ -56,7 +58,7 @@ class SearchQuery(Strict):
 
 
 class ReasonOut(serializers.Serializer):
-    kind = serializers.ChoiceField(choices=["wish", "voted", "similar", "popular", "new", "varied"])
+    kind = serializers.ChoiceField(choices=KINDS_OF_REASON)
     text = serializers.CharField()
     item = serializers.UUIDField(allow_null=True, help_text="the liked item behind it")
 
@@ -81,6 +83,10 @@ class DiversityOut(serializers.Serializer):
     strength = serializers.FloatField()
     pool_size = serializers.IntegerField()
     list_size = serializers.IntegerField()
+    explored = serializers.ListField(
+        child=serializers.IntegerField(),
+        help_text="ranks given to items that hardly anybody has seen yet",
+    )
 
 
 class RecommendationOut(serializers.Serializer):
@@ -173,6 +179,7 @@ REASONS = {
     "popular": gettext_lazy("Popular of late"),
     "new": gettext_lazy("New here"),
     "varied": gettext_lazy("For variety"),
+    "explored": gettext_lazy("Hardly anybody knows it yet: shown to find out who likes it"),
 }
 
 

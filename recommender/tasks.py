@@ -66,6 +66,11 @@ def popularity(job_ids: list[int]) -> None:
     work(job_ids, lambda _: learn.refresh_popularity())
 
 
+@shared_task(name="recommender.tasks.exposure")
+def exposure(job_ids: list[int]) -> None:
+    work(job_ids, lambda _: learn.refresh_exposure())
+
+
 @shared_task(name="recommender.tasks.train")
 def train_version(job_ids: list[int]) -> None:
     work(job_ids, lambda _: train.train_and_offer())

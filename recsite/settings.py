@@ -268,7 +268,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_FOLDER / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     name: {"task": "recommender.tasks.plan", "schedule": seconds, "args": [name]}
-    for name, seconds in {"popularity": 300.0, "train": 7 * 86_400.0, "sweep": 600.0}.items()
+    for name, seconds in {
+        "popularity": 300.0,
+        "exposure": 900.0,
+        "train": 7 * 86_400.0,
+        "sweep": 600.0,
+    }.items()
 }
 
 # Language models
@@ -287,6 +292,8 @@ DEFAULT_DIVERSITY = env_float("DEFAULT_DIVERSITY", 0.3, low=0, high=1)
 DEFAULT_STRATEGY = env_choice("DEFAULT_STRATEGY", "mmr", ("mmr", "dpp"))
 MAX_PER_CREATOR = env_int("MAX_PER_CREATOR", 3, low=1, high=100)
 POOL_SIZE = env_int("POOL_SIZE", 250, low=50, high=2000)
+# Of the places of a list, how many go to items that hardly anybody has seen; 0 for none.
+EXPLORATION_SHARE = env_float("EXPLORATION_SHARE", 0.05, low=0, high=0.5)
 # Whether the weekly training serves at once what passed its comparison; the first always does.
 ACTIVATE_TRAINED = env_bool("ACTIVATE_TRAINED", False)
 

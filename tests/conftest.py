@@ -14,7 +14,11 @@ hypothesis.settings.load_profile("medley")
 
 @pytest.fixture(autouse=True)
 def _no_model(settings):
-    """Tests use the hashing encoder unless they say otherwise: similar words, near vectors."""
+    """Tests use the hashing encoder unless they say otherwise: similar words, near vectors.
+
+    And no place of a list is left to chance.
+    """
+    settings.EXPLORATION_SHARE = 0.0
     settings.EMBEDDING_BACKEND = "hashing"
     settings.EMBEDDING_MODEL = "hashing"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

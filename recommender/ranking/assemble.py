@@ -25,6 +25,9 @@ TEXT_HALF_LIFE, MAP_HALF_LIFE, FACTORS_HALF_LIFE = 3.0, 20.0, 20.0
 
 # The say of each source in the fusion by reciprocal rank, of which the pool is the best part.
 VOTED, MAPPED, GIVEN, POPULAR, NEW = 1.0, 0.3, 0.3, 0.2, 0.1
+# Whatever the other sources find, the pool has some items to explore: those with this say.
+TRIED = 10.0
+N_TRIED = 20
 FEWEST_NEAREST = 30  # of the least interest
 SPARE = 1.5  # interests share so many times the pool, since their lists overlap
 NEWEST_WISHES = 6  # that candidates are looked for by
@@ -140,7 +143,7 @@ class Ask:
     limit: int
     vector: np.ndarray | None = None
     ids: np.ndarray | None = None
-    order: str | None = None  # "popular" or "new"
+    order: str | None = None  # "popular", "new" or "little_known"
 
 
 def asks(person: Person, voted: Votes, given: Sequence[int], *, pool_size: int) -> list[Ask]:
@@ -174,6 +177,11 @@ def asks_for_wishes(wishes: Wishes, *, n_likes: int, pool_size: int) -> list[Ask
     share = share_of(wishes, n_likes)
     limit = int(np.ceil(share * pool_size / max(len(newest), 1)))
     return [Ask(weight=share, limit=limit, vector=wishes.vectors[n]) for n in newest]
+
+
+def ask_to_explore() -> Ask:
+    """The list of candidates to fetch besides, when a list is to have little known items."""
+    return Ask(weight=TRIED, limit=N_TRIED, order="little_known")
 
 
 def pool_of(

@@ -101,7 +101,7 @@ def rank(person: Person, pool: Pool, rules: Rules, asked: Asked | None = None) -
     if asked is not None:
         parts = with_asked(parts, asked)
     relevance = np.clip(parts.sum(axis=1), 0.0, 1.0)
-    diversity = 0.0 if rules.strategy == NONE else rules.diversity
+    diversity = _diversity(rules)
     needs_aspects = rules.strategy in NEED_ASPECTS
     order = STRATEGIES.get(rules.strategy, mmr)(
         joint_features(pool.vectors, pool.categories, category_share=rules.category_share)
@@ -114,17 +114,26 @@ def rank(person: Person, pool: Pool, rules: Rules, asked: Asked | None = None) -
         max_per_group=rules.max_per_creator,
         **({"aspects": pool.categories, "mix": person.mix} if needs_aspects else {}),
     )
-    report = measures.report(
+    to_likes = pool.vectors @ person.like_vectors.T
+    report = report_of(order, relevance, pool, rules)
+    return Ranked(order, relevance, parts, _nearest(to_likes), _nearest(to_interests), report)
+
+
+def report_of(order: np.ndarray, relevance: np.ndarray, pool: Pool, rules: Rules) -> Report:
+    """What a list of rows of the pool, relevant so much each, shows of variety."""
+    return measures.report(
         order,
         relevance,
         pool.vectors,
         pool.categories,
         pool.creators,
         strategy=rules.strategy,
-        diversity=diversity,
+        diversity=_diversity(rules),
     )
-    to_likes = pool.vectors @ person.like_vectors.T
-    return Ranked(order, relevance, parts, _nearest(to_likes), _nearest(to_interests), report)
+
+
+def _diversity(rules: Rules) -> float:
+    return 0.0 if rules.strategy == NONE else rules.diversity
 
 
 def features_of(

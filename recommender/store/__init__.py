@@ -26,6 +26,13 @@ from recommender.store.crowd import (
     people_with_feedback,
     replace_popularity,
 )
+from recommender.store.exposure import (
+    Measured,
+    Showings,
+    measured,
+    put_exposure,
+    showings,
+)
 from recommender.store.filters import (
     Condition,
     condition_of,
@@ -168,6 +175,11 @@ __all__ = [
     "Library",
     "library",
     "replace_popularity",
+    "Showings",
+    "showings",
+    "put_exposure",
+    "Measured",
+    "measured",
     "put_comment_signs",
     "unread_comments",
     "list_kinds",

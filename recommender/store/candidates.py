@@ -12,6 +12,7 @@ from django.db import connection
 
 from recommender.candidates.fusion import CONSTANT
 from recommender.ranking.assemble import ORDERLY, Known
+from recommender.ranking.explore import FEW_SHOWN
 from recommender.ranking.model import RELATED
 from recommender.store.filters import Condition
 from recommender.store.spaces import Space
@@ -72,7 +73,7 @@ class Source:
     weight: float
     vector: np.ndarray | None = None  # nearest to it
     item_ids: Sequence[int] | None = None  # or these, best first
-    order: str | None = None  # or "popular", "new"
+    order: str | None = None  # or "popular", "new", "little_known"
     limit: int = 200
 
 
@@ -87,6 +88,8 @@ class Found:
     creators: np.ndarray  # (n,) int64 first creator, -1 without
     popularity: np.ndarray  # (n,) float32
     trend: np.ndarray  # (n,) float32
+    shown: np.ndarray  # (n,) float64 people it was shown to, of late
+    taken: np.ndarray  # (n,) float64 of them, who took it up
     factors: np.ndarray  # (n, f) float32, zeros where there is none
     stand_in_ids: np.ndarray  # (n, s) int64, -1 where there is none
     stand_in_weights: np.ndarray  # (n, s) float32
@@ -198,6 +201,7 @@ def _given(source: Source) -> tuple[str, list]:
     )
 
 
+LATEST = 1_000
 # By what, of which items, and where they are read: among all, and among few that match.
 ORDERS = {
     "popular": (
@@ -207,11 +211,21 @@ ORDERS = {
         "matching i JOIN recommender_popularity p ON p.item_id = i.id",
     ),
     "new": (MOMENT, "true", "catalog_item i", "matching i"),
+    # Those that arrived last, which is not when they were published. Only so many are looked at:
+    # where all are well known, a request must not read the whole catalogue to find none.
+    "little_known": (
+        "i.id",
+        f"coalesce(x.shown, 0) < {FEW_SHOWN:g}",
+        f"(SELECT * FROM catalog_item i WHERE {SHOWN} ORDER BY id DESC LIMIT {LATEST}) i"
+        " LEFT JOIN recommender_exposure x ON x.item_id = i.id",
+        "matching i LEFT JOIN recommender_exposure x ON x.item_id = i.id",
+    ),
 }
+FILLERS = ("popular", "new")  # that go on as long as a filter needs
 
 
 def _ordered(source: Source, only: Condition | None, pool: int) -> tuple[str, list]:
-    """(item_id, rank) of the most popular or the newest."""
+    """(item_id, rank) of the most popular, the newest or the least known."""
     by, who, everything, few = ORDERS[source.order]
 
     def best(items: str, where: str, limit: int) -> str:
@@ -223,7 +237,7 @@ def _ordered(source: Source, only: Condition | None, pool: int) -> tuple[str, li
     ranked = "SELECT item_id, row_number() OVER (ORDER BY amount DESC, item_id) AS rank FROM"
     if only is None:
         return f"{ranked} ({best(everything, SHOWN, source.limit)}) best", []
-    limit = max(source.limit, pool)
+    limit = max(source.limit, pool) if source.order in FILLERS else source.limit
     among_all = best(everything, f"{SHOWN} AND {only.sql} AND {MANY}", limit)
     return f"{ranked} (({best(few, FEW, limit)}) UNION ALL ({among_all})) best", [*only.params]
 
@@ -233,7 +247,8 @@ _COLUMNS = (
     " ARRAY(SELECT ic.category_id FROM catalog_item_categories ic WHERE ic.item_id = i.id),"
     " coalesce((SELECT c.creator_id FROM catalog_itemcreator c WHERE c.item_id = i.id"
     "   ORDER BY c.position LIMIT 1), -1),"
-    " coalesce(p.score, 0), coalesce(p.trend, 0), l.factors, l.stand_in_ids, l.stand_in_weights,"
+    " coalesce(p.score, 0), coalesce(p.trend, 0), coalesce(x.shown, 0),"
+    " coalesce(x.taken, 0), l.factors, l.stand_in_ids, l.stand_in_weights,"
     " extract(epoch FROM " + MOMENT + ")::float8,"
     " extract(epoch FROM now())::float8"
 )
@@ -242,6 +257,7 @@ _COLUMNS = (
 _JOINS = (
     " LEFT JOIN recommender_itemembedding e ON e.item_id = i.id AND e.space_id = {space}"
     " LEFT JOIN recommender_popularity p ON p.item_id = i.id"
+    " LEFT JOIN recommender_exposure x ON x.item_id = i.id"
     " LEFT JOIN recommender_learneditem l ON l.item_id = i.id AND l.version_id = %s"
 )
 
@@ -249,10 +265,8 @@ _JOINS = (
 def _found(rows: list[tuple], space: Space | None) -> Found:
     if not rows:
         return _empty(space)
-    (ids, uuids, vectors, categories, creators, popularity, trend, factors, *stand_ins) = zip(
-        *rows, strict=True
-    )
-    *stand_ins, moments, now = stand_ins
+    (ids, uuids, vectors, categories, creators, *numbers, moments, now) = zip(*rows, strict=True)
+    popularity, trend, shown, taken, factors, *stand_ins = numbers
     return Found(
         np.array(ids, dtype=np.int64),
         list(uuids),
@@ -261,6 +275,8 @@ def _found(rows: list[tuple], space: Space | None) -> Found:
         np.array(creators, dtype=np.int64),
         np.array(popularity, dtype=np.float32),
         np.array(trend, dtype=np.float32),
+        np.array(shown, dtype=np.float64),
+        np.array(taken, dtype=np.float64),
         factors_of(factors),
         *stand_ins_of(*stand_ins),
         np.array(moments, dtype=np.float64),
@@ -278,6 +294,8 @@ def _empty(space: Space | None) -> Found:
         none.astype(np.int64),
         none.astype(np.float32),
         none.astype(np.float32),
+        none,
+        none,
         np.zeros((0, 1), np.float32),
         *stand_ins_of([], []),
         none,

@@ -133,19 +133,24 @@ def library(space: Space | None) -> Library:
 
 def replace_popularity(item_ids: np.ndarray, scores: np.ndarray, trends: np.ndarray) -> None:
     """Put the popularity of items in place of all former ones, in one transaction."""
+    replace("popularity", item_ids, "learned_at", score=scores, trend=trends)
+
+
+def replace(table: str, item_ids: np.ndarray, moment: str, **columns: np.ndarray) -> None:
+    """Put two numbers of each item in place of all former ones; `moment` is when one changed."""
+    (a, of_a), (b, of_b) = columns.items()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute(
             "WITH fresh AS (SELECT * FROM unnest(%s::bigint[], %s::real[], %s::real[])"
-            "   AS t (item_id, score, trend)),"
-            " gone AS (DELETE FROM recommender_popularity"
+            f"   AS t (item_id, {a}, {b})),"
+            f" gone AS (DELETE FROM recommender_{table}"
             "   WHERE item_id NOT IN (SELECT item_id FROM fresh))"
-            " INSERT INTO recommender_popularity (item_id, score, trend)"
-            " SELECT f.item_id, f.score, f.trend FROM fresh f"
+            f" INSERT INTO recommender_{table} AS former (item_id, {a}, {b})"
+            f" SELECT f.item_id, f.{a}, f.{b} FROM fresh f"
             " JOIN catalog_item i ON i.id = f.item_id"
-            " ON CONFLICT (item_id) DO UPDATE SET score = excluded.score, trend = excluded.trend,"
-            " learned_at = now()"
-            " WHERE (recommender_popularity.score, recommender_popularity.trend)"
-            " <> (excluded.score, excluded.trend)",
-            [item_ids.tolist(), scores.tolist(), trends.tolist()],
+            f" ON CONFLICT (item_id) DO UPDATE SET {a} = excluded.{a}, {b} = excluded.{b},"
+            f" {moment} = now()"
+            f" WHERE (former.{a}, former.{b}) <> (excluded.{a}, excluded.{b})",
+            [item_ids.tolist(), of_a.tolist(), of_b.tolist()],
         )

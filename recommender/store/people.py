@@ -11,7 +11,6 @@ from uuid import UUID
 import numpy as np
 from django.db import connection, transaction
 
-from catalog.uuid7 import uuid7
 from recommender.candidates.signals import kind_weights
 from recommender.models import Interest, Preference
 from recommender.ranking.asked import Wishes
@@ -235,21 +234,22 @@ def diversity_of(user_id: int) -> float | None:
 
 
 def put_served(
+    served: UUID,
     user_id: int | None,
     *,
     scenario: str,
     settings: dict,
     item_ids: Sequence[int],
     relevance: Sequence[float],
+    propensity: Sequence[float],
     report: dict,
-) -> UUID:
+) -> None:
     """Keep what was served, under the id that feedback names: one statement."""
-    served = uuid7()
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO recommender_served"
-            " (id, user_id, scenario, settings, item_ids, relevance, report)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            " (id, user_id, scenario, settings, item_ids, relevance, propensity, report)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 served,
                 user_id,
@@ -257,7 +257,7 @@ def put_served(
                 json.dumps(settings),
                 list(item_ids),
                 [round(float(score), 4) for score in relevance],
+                [float(chance) for chance in propensity],
                 json.dumps(report),
             ],
         )
-    return served

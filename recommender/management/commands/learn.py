@@ -19,8 +19,9 @@ class Command(BaseCommand):
         if not people:
             self.stdout.write("nothing new to learn from")
             return
-        self.stdout.write("learning popularity")
+        self.stdout.write("learning popularity, and who was shown what")
         learn.refresh_popularity()
+        learn.refresh_exposure()
         if store.active_version() is None:
             with Bars() as progress:
                 if (version := train.train_and_offer(progress=progress)) is not None:

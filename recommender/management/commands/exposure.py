@@ -1,0 +1,36 @@
+"""How much of what was shown went to little known items, and what came of it."""
+
+from django.core.management.base import BaseCommand, CommandError
+
+from recommender import store
+from recommender.ranking.explore import FEW_SHOWN
+
+
+class Command(BaseCommand):
+    help = "The share of places that went to little known items, and what came of it."
+
+    def add_arguments(self, parser) -> None:
+        parser.add_argument("--days", type=float, default=30.0, help="lists of so many days")
+
+    def handle(self, *, days: float, **options) -> None:
+        if not 0 < days <= 36_500:
+            raise CommandError("--days: use a number above 0")
+        found = store.measured(days)
+        others = found.places - found.given
+        self.stdout.write(f"{found.lists:,} lists of {days:g} days, {found.places:,} places")
+        self.stdout.write(
+            f"to little known items: {found.given:,} places ({share(found.given, found.places)}),"
+            f" {found.items:,} items"
+        )
+        self.stdout.write(
+            f"answered by feedback: {share(found.answered, found.given)} of these,"
+            f" {share(found.others_answered, others)} of the others"
+        )
+        self.stdout.write(
+            f"items that fewer than {FEW_SHOWN:g} people were shown or know:"
+            f" {found.little_known:,} of {found.available:,}"
+        )
+
+
+def share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "none"

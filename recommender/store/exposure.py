@@ -1,0 +1,112 @@
+"""How many people items were shown to, counted apart from requests, and what came of exploring."""
+
+import time
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+from django.db import connection, transaction
+
+from recommender.ranking.explore import FEW_SHOWN, HALF_LIFE_DAYS
+from recommender.store.crowd import replace
+from recommender.store.sql import LIVE, SHOWN
+
+DAY = 86_400.0
+BACK_DAYS = 4 * HALF_LIFE_DAYS  # what lies further back would count next to nothing
+
+# Each person counts once an item, by the last list that had it; a visitor counts once a list.
+_PAIRS = """
+    WITH pairs AS MATERIALIZED (
+        SELECT l.user_id, item_id,
+            max(power(2, -extract(epoch FROM now() - l.served_at)::float8 / %s)) AS weight
+        FROM recommender_served l, unnest(l.item_ids) AS item_id
+        WHERE l.id >= %s
+        GROUP BY l.user_id, CASE WHEN l.user_id IS NULL THEN l.id END, item_id)"""
+
+
+@dataclass(frozen=True)
+class Showings:
+    """What people were shown of late; a showing fades with its age."""
+
+    items: np.ndarray  # (n,) int64
+    shown: np.ndarray  # (n,) float64 people, each counted 1 down to 0
+    # Who of these gave feedback on the item: (a,) people, items and what the showing counts.
+    answers: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def since(days: float) -> UUID:
+    """The least id that a list served so many days ago can have: ids begin with their moment."""
+    return UUID(int=int((time.time() - days * DAY) * 1000) << 80)
+
+
+def showings() -> Showings:
+    """Count over the lists of the last BACK_DAYS. Reads tables of people alone."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute(
+            f"{_PAIRS} SELECT NULL, item_id, sum(weight) FROM pairs GROUP BY item_id"
+            " UNION ALL SELECT p.user_id, p.item_id, p.weight FROM pairs p WHERE EXISTS ("
+            "   SELECT 1 FROM catalog_feedback f"
+            f"  WHERE f.user_id = p.user_id AND f.item_id = p.item_id AND {LIVE})",
+            [HALF_LIFE_DAYS * DAY, since(BACK_DAYS)],
+        )
+        # 0 is nobody's id
+        rows = np.array(
+            [(person or 0, item, weight) for person, item, weight in cursor.fetchall()],
+            dtype=[("person", "i8"), ("item", "i8"), ("weight", "f8")],
+        )
+    of_item, answers = rows[rows["person"] == 0], rows[rows["person"] != 0]
+    return Showings(
+        of_item["item"],
+        of_item["weight"],
+        (answers["person"], answers["item"], answers["weight"]),
+    )
+
+
+def put_exposure(item_ids: np.ndarray, shown: np.ndarray, taken: np.ndarray) -> None:
+    """Put the records of items in place of all former ones, in one transaction."""
+    replace("exposure", item_ids, "counted_at", shown=shown, taken=taken)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What little known items got of the lists of some days."""
+
+    lists: int
+    places: int
+    given: int  # places given away to little known items
+    items: int  # that got one
+    answered: int  # places given away that somebody answered with feedback
+    others_answered: int  # of the other places
+    little_known: int  # items of the catalogue, now
+    available: int  # items of the catalogue
+
+
+def measured(days: float) -> Measured:
+    """What exploring came to; feedback counts where it names the list."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute(
+            "WITH shown AS MATERIALIZED (SELECT l.id, t.item_id,"
+            " coalesce(l.report->'explored' @> to_jsonb(t.rank), false) AS is_given"
+            " FROM recommender_served l,"
+            "   unnest(l.item_ids) WITH ORDINALITY AS t (item_id, rank)"
+            " WHERE l.id >= %s),"
+            " answered AS (SELECT DISTINCT served_id, item_id FROM catalog_feedback"
+            f"  WHERE served_id >= %s AND {LIVE})"
+            " SELECT count(DISTINCT s.id), count(*), count(*) FILTER (WHERE is_given),"
+            " count(DISTINCT s.item_id) FILTER (WHERE is_given),"
+            " count(a.item_id) FILTER (WHERE is_given),"
+            " count(a.item_id) FILTER (WHERE NOT is_given)"
+            " FROM shown s LEFT JOIN answered a"
+            "   ON a.served_id = s.id AND a.item_id = s.item_id",
+            [since(days)] * 2,
+        )
+        of_lists = cursor.fetchone()
+        cursor.execute(
+            "SELECT count(*) FILTER (WHERE coalesce(x.shown, 0) < %s), count(*)"
+            " FROM catalog_item i LEFT JOIN recommender_exposure x ON x.item_id = i.id"
+            f" WHERE {SHOWN}",
+            [FEW_SHOWN],
+        )
+        return Measured(*of_lists, *cursor.fetchone())
