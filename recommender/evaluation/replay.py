@@ -46,6 +46,7 @@ class Past:
     now: float
     weights: np.ndarray  # (kinds,) what each kind of feedback weighs
     vectors: np.ndarray  # (all, d) float32, a row of learned each
+    has_text: np.ndarray  # (n,) bool: there is a vector of the item of the library
 
 
 def look_back(
@@ -58,7 +59,8 @@ def look_back(
     vectors[at] = library.vectors
     rows = {int(item): row for row, item in enumerate(library.ids)}
     now = float(events.moments.max(initial=0.0))
-    return Past(library, events, learned, rows, at, now, weights, vectors)
+    has_text = library.vectors.any(axis=1)
+    return Past(library, events, learned, rows, at, now, weights, vectors, has_text)
 
 
 def case(
@@ -164,7 +166,7 @@ def _fetch(past: Past, ask: Ask, free: np.ndarray) -> np.ndarray:
         return np.where((rows >= 0) & free[rows], ask.ids, HIDDEN)
     if ask.vector is not None:
         score = library.vectors @ ask.vector
-        score[~library.vectors.any(axis=1)] = -np.inf
+        score[~past.has_text] = -np.inf
     elif ask.order == "popular":
         popular = past.learned.popularity[past.at]
         score = np.where(popular > 0, popular, -np.inf)
