@@ -15,11 +15,10 @@ from recommender import jobs, store
 from recommender.embeddings import centring, encoder
 from recommender.embeddings.encoder import Encoder
 from recommender.embeddings.fingerprint import fingerprint
-from recommender.embeddings.text import GENERIC_TEXTS, item_text
+from recommender.embeddings.text import GENERIC_TEXTS
 from recommender.encoders import PATIENCE_SECONDS, encoder_of, keep_loaded
 from recommender.models import EmbeddingSpace
-from recommender.store import Content, Space
-from recommender.understanding import words
+from recommender.store import Space
 
 CHUNK = 512  # items encoded together, so that equal lengths meet
 SAMPLE = 300  # items whose mean is subtracted
@@ -51,7 +50,7 @@ def create_space(
     """
     model = model or load_encoder()
     sample = store.sample_item_ids(SAMPLE) if sample is None else sample
-    texts = [text_of(c) for c in store.contents(sample)]
+    texts = [store.text_of(c) for c in store.contents(sample)]
     if len(texts) < FEW:
         texts += GENERIC_TEXTS
     means = {role: centring.mean(model.encode(texts, role=role)) for role in ("item", "query")}
@@ -88,24 +87,14 @@ def _name(model: Encoder) -> str:
     return f"{short}-{model.digest[:8]}"
 
 
-def text_of(content: Content) -> str:
-    return item_text(
-        content.title,
-        published_year=content.published_year,
-        categories=content.categories,
-        creators=content.creators,
-        description=content.description,
-    )
-
-
 def embed_items(space: EmbeddingSpace | None, item_ids: Sequence[int]) -> int:
     """Bring words and vectors of items up to date; how many vectors were written.
 
     Raises EncoderError when the model is missing or another; words are up to date even then.
     """
-    index_words(item_ids)
+    store.index_words(item_ids)
     space = space or store.active_space() or create_space()
-    found = {c.id: text_of(c) for c in store.contents(item_ids)}
+    found = {c.id: store.text_of(c) for c in store.contents(item_ids)}
     marks = {item: fingerprint(space.digest, text) for item, text in found.items()}
     known = store.fingerprints(space, list(found))
     stale = [item for item in found if known.get(item) != marks[item]]
@@ -114,30 +103,16 @@ def embed_items(space: EmbeddingSpace | None, item_ids: Sequence[int]) -> int:
         raw = encoder_of(space).encode([found[item] for item in stale], role="item")
         vectors = centring.centre(raw, np.array(space.mean_item, dtype=np.float32))
     with transaction.atomic():
-        now = {c.id: text_of(c) for c in store.contents(list(found), lock=True)}
+        now = {c.id: store.text_of(c) for c in store.contents(list(found), lock=True)}
         same = [row for row, item in enumerate(stale) if now.get(item) == found[item]]
         kept = [stale[row] for row in same]
         store.put_embeddings(space, kept, vectors[same], [marks[item] for item in kept])
         jobs.settle("embed", [item for item in found if now.get(item) == found[item]])
+        if space.status == EmbeddingSpace.Status.ACTIVE:
+            jobs.request("understand", kept)
     if space.status == EmbeddingSpace.Status.ACTIVE:
         store.adopt(Space(space.id, space.dimension), kept)
     return len(same)
-
-
-def index_words(item_ids: Sequence[int]) -> None:
-    """Make items findable by their words. Quick, so it is done under the lock of the items."""
-    with transaction.atomic():
-        rows, latin = [], set()
-        for content in store.contents(item_ids, lock=True):
-            parts = [
-                (content.title, "A"),
-                (" ".join(content.creators), "B"),
-                (" ".join(content.categories), "C"),
-                (content.description, "D"),
-            ]
-            rows.append((content.id, words.vector_literal(parts)))
-            latin |= words.latin_words(" ".join(text for text, _ in parts))
-        store.put_words(rows, sorted(latin))
 
 
 def embed_everything(progress: Callable[[int], None] = lambda done: None) -> int:
@@ -178,7 +153,7 @@ def request_stale() -> int:
         stale = [
             c.id
             for c in store.contents(chunk)
-            if known.get(c.id) != fingerprint(space.digest, text_of(c))
+            if known.get(c.id) != fingerprint(space.digest, store.text_of(c))
         ]
         jobs.request("embed", stale)
         asked += len(stale)

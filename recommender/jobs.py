@@ -24,7 +24,9 @@ CHUNK = 64  # jobs a message, for kinds that are cheaper together
 GRACE_SECONDS = 60  # a message unanswered for so long is sent again
 LEASE_SECONDS = 60
 DELAY_SECONDS = {"learn": 1}  # so that a burst of feedback is learned from once
-TOGETHER = {"embed"}
+TOGETHER = {"embed", "understand"}
+# Of what takes long and nobody waits for, so that what is new gets its turn in between.
+NARROW = {"understand": CHUNK}
 _OPEN = "done_at IS NULL AND parked_at IS NULL"
 
 
@@ -77,7 +79,7 @@ def take() -> list[tuple[str, list[int]]]:
                 " UPDATE recommender_job j SET sent_at = now(),"
                 " due_at = now() + make_interval(secs => %s)"
                 " FROM due WHERE j.id = due.id RETURNING j.id, j.attempts",
-                [kind, kind, WINDOW, GRACE_SECONDS],
+                [kind, kind, NARROW.get(kind, WINDOW), GRACE_SECONDS],
             )
             rows = sorted(cursor.fetchall())
             # One job that kills its worker must not take its neighbours along again.

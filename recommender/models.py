@@ -103,6 +103,68 @@ class Word(models.Model):
     word = models.CharField(primary_key=True, max_length=40, db_collation="C")
 
 
+class Topic(models.Model):
+    """Something that items are about, in the words in which one of them says it."""
+
+    slug = models.SlugField(_("slug"), max_length=80, unique=True, allow_unicode=True)
+    name = models.CharField(_("name"), max_length=80)
+    language = models.CharField(_("language"), max_length=12, blank=True)
+    # Once several items have it, it is a word of the whole catalogue, and stays one.
+    is_shared = models.BooleanField(
+        _("shared"), default=False, help_text=_("several items have it, so it is shown as a topic")
+    )
+    is_hidden = models.BooleanField(
+        _("hidden"), default=False, help_text=_("it says nothing: shown nowhere, of no item")
+    )
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("topic")
+        verbose_name_plural = _("topics")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ItemTopic(models.Model):
+    """That an item is about a topic, or, by an editor's word, that it is not."""
+
+    class Source(models.TextChoices):
+        MACHINE = "machine", _("machine")
+        EDITOR = "editor", _("editor")
+
+    # No index of its own: the unique constraint begins with the item.
+    item = models.ForeignKey(Item, models.CASCADE, related_name="topics", db_index=False)
+    topic = models.ForeignKey(Topic, models.CASCADE, related_name="items", verbose_name=_("topic"))
+    weight = Real(_("weight"), default=1.0, validators=[MinValueValidator(0), MaxValueValidator(1)])
+    source = models.CharField(_("source"), max_length=10, choices=Source, default=Source.EDITOR)
+    is_removed = models.BooleanField(
+        _("removed"), default=False, help_text=_("stays so when the item is read again")
+    )
+
+    class Meta:
+        verbose_name = _("topic")
+        verbose_name_plural = _("topics")
+        constraints = [
+            models.UniqueConstraint(fields=["item", "topic"], name="itemtopic_once_an_item"),
+            models.CheckConstraint(
+                condition=Q(weight__range=(0, 1)), name="itemtopic_weight_from_0_to_1"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.topic)
+
+
+class ItemReading(models.Model):
+    """From which vector, and so from which text, the topics of an item were read."""
+
+    item = models.OneToOneField(Item, models.CASCADE, primary_key=True, related_name="+")
+    fingerprint = models.BinaryField(_("fingerprint of text and space"))
+    version = models.PositiveSmallIntegerField()  # of understanding.topics
+    read_at = models.DateTimeField(db_default=Now())
+
+
 class ModelVersion(models.Model):
     """What one training learned, and how it was judged; of items it lies in LearnedItem."""
 

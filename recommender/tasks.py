@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
-from recommender import begin, jobs, learn, train
+from recommender import begin, jobs, learn, train, understand
 from recommender import embed as embedding
 from recommender.embeddings.encoder import EncoderError
 
@@ -39,6 +39,11 @@ def work(job_ids: Sequence[int], story: Callable[[list[int]], object]) -> None:
 @shared_task(name="recommender.tasks.embed")
 def embed(job_ids: list[int]) -> None:
     work(job_ids, lambda item_ids: embedding.embed_items(None, item_ids))
+
+
+@shared_task(name="recommender.tasks.understand")
+def understand_items(job_ids: list[int]) -> None:
+    work(job_ids, understand.understand_items)
 
 
 @shared_task(name="recommender.tasks.learn")
@@ -78,7 +83,7 @@ def train_version(job_ids: list[int]) -> None:
 
 @shared_task(name="recommender.tasks.sweep")
 def sweep(job_ids: list[int]) -> None:
-    work(job_ids, lambda _: (embedding.sweep(), begin.sweep()))
+    work(job_ids, lambda _: (embedding.sweep(), begin.sweep(), understand.sweep()))
 
 
 @shared_task(name="recommender.tasks.plan")

@@ -241,7 +241,8 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 # A GPU worker takes -Q embed alone. Without keys of their own each message would go to both.
 CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("default", "embed")]
 CELERY_TASK_ROUTES = {
-    f"recommender.tasks.{kind}": {"queue": "embed"} for kind in ("embed", "wish", "comment")
+    f"recommender.tasks.{kind}": {"queue": "embed"}
+    for kind in ("embed", "wish", "comment", "understand")
 }
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"

@@ -51,7 +51,7 @@ def test_a_web_process_does_not_load_torch():
     done = run(
         "import sys, recsite.wsgi; from django.urls import get_resolver;"
         "get_resolver().url_patterns;"
-        "print([m for m in ('torch', 'transformers', 'pandas') if m in sys.modules])"
+        "print([m for m in ('torch', 'transformers', 'jieba', 'pandas') if m in sys.modules])"
     )
     assert done.stdout.strip() == "[]", done.stderr
 

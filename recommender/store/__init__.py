@@ -46,8 +46,10 @@ from recommender.store.items import (
     contents,
     count_items,
     embedding_of,
+    embeddings_of,
     facts,
     fingerprints,
+    index_words,
     item_id_chunks,
     items_with_words,
     known_words,
@@ -55,6 +57,7 @@ from recommender.store.items import (
     put_embeddings,
     put_words,
     sample_item_ids,
+    text_of,
 )
 from recommender.store.people import (
     EF_SEARCH,
@@ -85,6 +88,15 @@ from recommender.store.spaces import (
 from recommender.store.sql import (
     as_text,
     from_binary,
+)
+from recommender.store.topics import (
+    TopicOfItem,
+    items_to_read,
+    prune_topics,
+    put_topics,
+    readings,
+    share_topics,
+    topics_of,
 )
 from recommender.store.versions import (
     Damaged,
@@ -140,6 +152,16 @@ __all__ = [
     "known_words",
     "nearest_items",
     "embedding_of",
+    "embeddings_of",
+    "text_of",
+    "index_words",
+    "TopicOfItem",
+    "topics_of",
+    "put_topics",
+    "share_topics",
+    "prune_topics",
+    "readings",
+    "items_to_read",
     "HISTORY",
     "EF_SEARCH",
     "History",

@@ -17,6 +17,15 @@ EMBEDDED = """
                     WHERE e.item_id = i.id AND e.space_id = s.id)
     AND NOT EXISTS (SELECT 1 FROM recommender_job j
                     WHERE j.kind = 'embed' AND j.key = i.id AND j.done_at IS NULL)"""
+READ = """
+    SELECT count(*) FROM catalog_item i
+    JOIN recommender_embeddingspace s ON s.status = 'active'
+    JOIN recommender_itemembedding e ON e.item_id = i.id AND e.space_id = s.id
+    WHERE i.is_available AND i.removed_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM recommender_itemreading r
+                    WHERE r.item_id = i.id AND r.fingerprint = e.fingerprint)
+    AND NOT EXISTS (SELECT 1 FROM recommender_job j WHERE j.kind IN ('embed', 'understand')
+                    AND j.key = i.id AND j.done_at IS NULL)"""
 LEARNED = """
     SELECT count(*) FROM (
         SELECT user_id, max(greatest(received_at, retracted_at)) AS newest
@@ -53,6 +62,7 @@ WHOLE_INDEXES = """
 INVARIANTS = {
     "each person has one live opinion on an item that any opinion stands for": ONE_OPINION,
     "each shown item has a vector in the active space, or work that will make it": EMBEDDED,
+    "each shown item's topics are those of its vector, or there is work that will": READ,
     "feedback has been learned from, or there is work that will": LEARNED,
     "no open job has been forgotten": NOT_FORGOTTEN,
     "vectors have unit length": UNIT_LENGTH,

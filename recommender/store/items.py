@@ -1,7 +1,7 @@
 """Items: what they say, their vectors and words, what is shown of them, and search among them."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -10,9 +10,11 @@ import numpy as np
 from django.db import connection, transaction
 
 from catalog.models import Item
+from recommender.embeddings.text import item_text
 from recommender.models import EmbeddingSpace, ItemEmbedding
 from recommender.store.spaces import Space
-from recommender.store.sql import SCAN_TUPLES, SHOWN, as_text, from_binary
+from recommender.store.sql import SCAN_TUPLES, SHOWN, TOPICS, as_text, from_binary
+from recommender.understanding import words
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Content:
     published_year: int | None
     categories: list[str]
     creators: list[str]
+    topics: list[str]
 
 
 def contents(item_ids: Sequence[int], *, lock: bool = False) -> list[Content]:
@@ -37,12 +40,25 @@ def contents(item_ids: Sequence[int], *, lock: bool = False) -> list[Content]:
             "   ORDER BY ic.id),"
             " ARRAY(SELECT c.name FROM catalog_itemcreator ic"
             "   JOIN catalog_creator c ON c.id = ic.creator_id WHERE ic.item_id = i.id"
-            "   ORDER BY ic.position)"
+            "   ORDER BY ic.position),"
+            f" ARRAY(SELECT t.name FROM {TOPICS} WHERE it.item_id = i.id"
+            "   ORDER BY it.weight DESC, t.id)"
             " FROM catalog_item i WHERE i.id = ANY(%s) AND i.removed_at IS NULL ORDER BY i.id"
             + (" FOR NO KEY UPDATE OF i" if lock else ""),
             [list(item_ids)],
         )
         return [Content(*row) for row in cursor.fetchall()]
+
+
+def text_of(content: Content) -> str:
+    """What the encoder is given of an item. Topics were found in it, so they are no part of it."""
+    return item_text(
+        content.title,
+        published_year=content.published_year,
+        categories=content.categories,
+        creators=content.creators,
+        description=content.description,
+    )
 
 
 def item_id_chunks(size: int) -> Iterator[list[int]]:
@@ -99,7 +115,24 @@ def put_embeddings(
         )
 
 
-def put_words(rows: Sequence[tuple[int, str]], words: Sequence[str]) -> None:
+def index_words(item_ids: Sequence[int]) -> None:
+    """Make items findable by their words. Quick, so it is done under the lock of the items."""
+    with transaction.atomic():
+        rows, latin = [], set()
+        for content in contents(item_ids, lock=True):
+            parts = [
+                (content.title, "A"),
+                (" ".join(content.creators), "B"),
+                (" ".join(content.categories), "C"),
+                (" ".join(content.topics), "C"),
+                (content.description, "D"),
+            ]
+            rows.append((content.id, words.vector_literal(parts)))
+            latin |= words.latin_words(" ".join(text for text, _ in parts))
+        put_words(rows, latin)
+
+
+def put_words(rows: Sequence[tuple[int, str]], latin: Iterable[str]) -> None:
     """Write what items can be found by: (item id, tsvector literal), and Latin words for typos."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -111,7 +144,7 @@ def put_words(rows: Sequence[tuple[int, str]], words: Sequence[str]) -> None:
         )
         cursor.execute(
             "INSERT INTO recommender_word (word) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING",
-            [sorted(set(words))],
+            [sorted(set(latin))],
         )
 
 
@@ -163,14 +196,14 @@ def items_with_words(query: str, *, limit: int) -> list[int]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def known_words(words: Sequence[str]) -> dict[str, int]:
+def known_words(asked: Sequence[str]) -> dict[str, int]:
     """Those Latin words that stand in some item, with how many items, counted up to 100."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT word, (SELECT count(*) FROM (SELECT 1 FROM recommender_itemwords"
             "   WHERE tokens @@ word::tsquery LIMIT 100) found)"
             " FROM recommender_word WHERE word = ANY(%s)",
-            [list(words)],
+            [list(asked)],
         )
         return dict(cursor.fetchall())
 
@@ -205,3 +238,18 @@ def embedding_of(space: Space, item_id: int) -> np.ndarray | None:
         )
         row = cursor.fetchone()
     return from_binary([row[0]], space.dimension)[0] if row else None
+
+
+def embeddings_of(space: Space, item_ids: Sequence[int]) -> dict[int, tuple[bytes, np.ndarray]]:
+    """Item → fingerprint and vector (d,), of those that have one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT item_id, fingerprint, halfvec_send(embedding) FROM recommender_itemembedding"
+            f" WHERE space_id = {int(space.id)} AND item_id = ANY(%s)",
+            [list(item_ids)],
+        )
+        rows = cursor.fetchall()
+    vectors = from_binary([row[2] for row in rows], space.dimension)
+    return {
+        item: (bytes(mark), vector) for (item, mark, _), vector in zip(rows, vectors, strict=True)
+    }

@@ -6,6 +6,11 @@ import numpy as np
 
 LIVE = "retracted_at IS NULL AND superseded_at IS NULL"
 SHOWN = "i.is_available AND i.removed_at IS NULL"
+# What an item is about: not what an editor took from it, or from all items.
+TOPICS = (
+    "recommender_itemtopic it JOIN recommender_topic t"
+    " ON t.id = it.topic_id AND NOT it.is_removed AND NOT t.is_hidden"
+)
 MOMENT = "coalesce(i.published_at, i.created_at)"
 SCAN_TUPLES = 40_000  # how far a filtered vector search may go on
 
