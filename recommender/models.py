@@ -212,6 +212,7 @@ class LearnedItem(models.Model):
     related_ids = models.BinaryField(_("related items"))
     related_weights = models.BinaryField(_("weights of related items"))
     factors = models.BinaryField(_("factors"))
+    text_factors = models.BinaryField(_("text factors"), default=b"")
     # Of an item without feedback: the items that stand in for it.
     stand_in_ids = models.BinaryField(_("items that stand in"), null=True)
     stand_in_weights = models.BinaryField(_("weights of items that stand in"), null=True)

@@ -75,7 +75,7 @@ def make_version(name: str, *, passes: bool = True, ndcg: float = 0.2) -> ModelV
     none, no_lists = np.zeros((0, 1)), np.zeros((0, len(LISTS), 1))
     return store.put_version(
         untrained(),
-        Adopted(none[:, 0], no_lists, no_lists, none, none, none),
+        Adopted(none[:, 0], no_lists, no_lists, none, none, none, none),
         name=name,
         data_digest="",
         events=100,

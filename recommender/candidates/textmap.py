@@ -1,44 +1,73 @@
 """From text to behaviour: what the words of an item say about who will take it up.
 
-`learn_map` is a linear map, in closed form, from the text of a history to the text of what goes
-with it (after AlphaRec, Sheng et al. 2025, and EASE): two texts need not be alike to go together.
-The map is applied to the side that asks, so that the items stay where they are and the index of
-their space finds, by behaviour, an item that nobody has touched yet. `learn_promise` foretells
+`learn_carry` brings what is known of items that people touched over to the text of others: the
+votes of a history for touched items are regressed on their texts, in closed form, and what comes
+out is the text to look for. Two texts need not be alike to go together. It is applied to the side
+that asks, so that items stay where they are and the index of their space finds, by behaviour, an
+item that nobody has touched yet. (The idea of a linear map from text into behaviour is that of
+AlphaRec, Sheng et al. 2025; carrying over the votes of EASE is ours.) `learn_promise` foretells
 from text alone how popular an item will be.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 
-MAP_RIDGE, SPACE_RIDGE = 1000.0, 30.0
+CARRY_RIDGE = 10.0
+OWN = 0.5  # what an item votes for itself, beside the votes for related ones
+CARRY_RANK = 64
 PROMISE_RIDGE = 10.0
 BLOCK_ITEMS = 512
 
 
-def learn_map(
-    vectors: np.ndarray,
-    people: np.ndarray,
-    items: np.ndarray,
-    weights: np.ndarray,
-    *,
-    n_people: int,
-) -> np.ndarray:
-    """(d, d) float32: history vector @ map is the vector to look for.
+@dataclass(frozen=True)
+class Carry:
+    """What a history says of texts: factors.T @ says @ basis + vectors.T @ says @ own."""
 
-    vectors  (n, d) unit rows of items, zeros where there is none
-    people, items, weights  (m,) row numbers, and how much each pair counts, above 0
+    factors: np.ndarray  # (n, r) float32, of each item its related ones; the largest number is 1
+    basis: np.ndarray  # (r, d) float32
+    own: np.ndarray  # (d, d) float32, of each item its own text
+
+
+def learn_carry(
+    vectors: np.ndarray,
+    touched: np.ndarray,
+    related_rows: np.ndarray,
+    related_weights: np.ndarray,
+    *,
+    rank: int = CARRY_RANK,
+) -> Carry:
+    """Carry votes for touched items over to texts, by ridge regression on theirs.
+
+    vectors          (n, d) unit rows of items, zeros where there is none
+    touched          (n,) bool, items with feedback; only their texts are learned from
+    related_rows     (n, k) row numbers of the items that each votes for, -1 where there are fewer
+    related_weights  (n, k) how much
+    Votes for related items are kept in so many dimensions as matter most, at most rank; those of an
+    item for itself whole.
     """
     n, d = vectors.shape
-    taken = sp.csr_array((weights, (people, items)), shape=(n_people, n))
-    profiles = (taken @ vectors).astype(np.float64)
-    own = np.asarray(taken.power(2).sum(axis=0)).ravel()  # an item says nothing of itself
-    together = profiles.T @ profiles
-    others = together - (vectors * own[:, None]).T.astype(np.float64) @ vectors
-    used = vectors[own > 0].astype(np.float64)
-    left = scipy.linalg.solve(together + MAP_RIDGE * np.eye(d), others, assume_a="pos")
-    space = used.T @ used + SPACE_RIDGE * np.eye(d)
-    return scipy.linalg.solve(space, left.T, assume_a="pos").T.astype(np.float32)
+    used = touched & vectors.any(axis=1)
+    rank = min(rank, d)
+    if not used.any():
+        none = np.zeros((rank, d), np.float32)
+        return Carry(np.zeros((n, rank), np.float32), none, np.zeros((d, d), np.float32))
+    mine = np.where(used[:, None], vectors, 0.0).astype(np.float64)
+    inverse = scipy.linalg.inv(mine.T @ mine + CARRY_RIDGE * np.eye(d))
+    there = (related_rows >= 0) & used[related_rows]
+    rows = np.nonzero(there)[0]
+    votes = sp.csr_array((related_weights[there], (rows, related_rows[there])), shape=(n, n))
+    carried = (votes @ mine) @ inverse
+    _, directions = scipy.linalg.eigh(carried.T @ carried, subset_by_index=(d - rank, d - 1))
+    factors = carried @ directions
+    scale = max(float(np.abs(factors).max(initial=0.0)), np.finfo(np.float32).tiny)
+    return Carry(
+        (factors / scale).astype(np.float32),
+        (scale * directions.T).astype(np.float32),
+        (OWN * inverse).astype(np.float32),
+    )
 
 
 def learn_promise(vectors: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -86,6 +86,7 @@ def case(
         learned.related_ids[rows],
         learned.related_weights[rows],
         learned.factors[rows],
+        learned.text_factors[rows],
     )
     person, voted = person_of(taste, known, model)
     free = (library.shown if only is None else only).copy()
@@ -134,6 +135,7 @@ def model_of(learned: Learned, like: Model) -> Model:
         like.new_item,
         like.new_item_say,
         learned.gram,
+        learned.text_basis,
         learned.text_map,
         learned.promise,
     )

@@ -21,7 +21,7 @@ from recommender.ranking.pipeline import Person, Pool
 VOTES = (("order", "order", 2.0), ("past_order", "order", 6.0), ("next", "next", 6.0))
 VOTES += (("taste", "taste", None),)
 ORDERLY = 30  # newest items whose lists of order are read; further back they would count nothing
-TEXT_HALF_LIFE, MAP_HALF_LIFE, FACTORS_HALF_LIFE = 3.0, 20.0, 20.0
+TEXT_HALF_LIFE, MAP_HALF_LIFE, FACTORS_HALF_LIFE = 3.0, 50.0, 20.0
 
 # The say of each source in the fusion by reciprocal rank, of which the pool is the best part.
 VOTED, MAPPED, GIVEN, POPULAR, NEW = 1.0, 0.3, 0.3, 0.2, 0.1
@@ -42,6 +42,7 @@ class Known:
     related_ids: np.ndarray  # (n, 3, k) int64 in the order of LISTS, -1 where there is none
     related_weights: np.ndarray  # (n, 3, k) float32
     factors: np.ndarray  # (n, f) float32, zeros where there is none
+    text_factors: np.ndarray  # (n, r) float32, zeros where there is none
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,6 @@ def person_of(taste: Taste, known: Known, model: Model) -> tuple[Person, Votes]:
     has_vector = likes.any(axis=1)
     n = len(taste.items)
     text = (taste.affinity * fading(n, TEXT_HALF_LIFE)) @ known.vectors
-    mapped = (taste.affinity * fading(n, MAP_HALF_LIFE)) @ known.vectors
-    if model.text_map.shape == (known.vectors.shape[1],) * 2:
-        mapped = mapped @ model.text_map
-    else:
-        mapped = np.zeros_like(mapped)
     if model.gram.shape[0] == known.factors.shape[1]:
         mine = fold_in(known.factors, taste.affinity * fading(n, FACTORS_HALF_LIFE), model.gram)
     else:
@@ -93,12 +89,23 @@ def person_of(taste: Taste, known: Known, model: Model) -> tuple[Person, Votes]:
         dislike_vectors=dislikes[dislikes.any(axis=1)],
         history_length=n,
         text=_unit(text),
-        mapped=_unit(mapped),
+        mapped=_unit(_carried(taste, known, model)),
         factors=mine,
         related_ids=known.related_ids[liked],
         given=np.stack([given[:, number][liked] for number in range(len(VOTES))], axis=1),
     )
     return person, _votes(known.related_ids, given)
+
+
+def _carried(taste: Taste, known: Known, model: Model) -> np.ndarray:
+    """(d,) the text to look for, by behaviour; see candidates.textmap."""
+    d, says = known.vectors.shape[1], taste.affinity * fading(len(taste.items), MAP_HALF_LIFE)
+    carried = np.zeros(d, dtype=np.float32)
+    if model.text_map.shape == (d, d):
+        carried += (says @ known.vectors) @ model.text_map
+    if model.text_basis.shape == (known.text_factors.shape[1], d):
+        carried += (says @ known.text_factors) @ model.text_basis
+    return carried
 
 
 def _given(taste: Taste, known: Known) -> np.ndarray:

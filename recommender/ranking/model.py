@@ -52,9 +52,10 @@ class Model:
     new_item: np.ndarray  # (parts,) float32, of items that nobody has touched
     new_item_say: float  # what the best of these counts beside the best of the others
     gram: np.ndarray  # (f, f) float32 of the factors
+    text_basis: np.ndarray  # (r, d) float32 of the text factors; (0, 0) when there is none
     text_map: np.ndarray  # (d, d) float32; (0, 0) when there is none
     promise: np.ndarray  # (d,) float32; (0,) when there is none
-    space_id: int = 0  # of the vectors that the last two are for
+    space_id: int = 0  # of the vectors that the last three are for
 
     def weights_for(self, history_length: int) -> np.ndarray:
         """(parts,) for somebody with feedback on so many items."""
@@ -64,7 +65,10 @@ class Model:
         """What holds of it for vectors of a space: a map says nothing of those of another."""
         if space_id == self.space_id:
             return self
-        return replace(self, text_map=untrained().text_map, promise=untrained().promise)
+        none = untrained()
+        return replace(
+            self, text_basis=none.text_basis, text_map=none.text_map, promise=none.promise
+        )
 
 
 def untrained() -> Model:
@@ -75,6 +79,7 @@ def untrained() -> Model:
         np.array(weights, dtype=np.float32),
         np.array(_row(_NEW_ITEM), dtype=np.float32),
         0.6,
+        none,
         none,
         none,
         np.zeros(0, dtype=np.float32),

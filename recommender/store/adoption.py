@@ -28,6 +28,7 @@ class Adopted:
     related_ids: np.ndarray  # (n, 3, 0)
     related_weights: np.ndarray  # (n, 3, 0)
     factors: np.ndarray  # (n, f) float32
+    text_factors: np.ndarray  # (n, 0): its own text says what it says
     stand_in_ids: np.ndarray  # (n, s) int64, -1 where there are fewer
     stand_in_weights: np.ndarray  # (n, s) float32
 
@@ -115,6 +116,7 @@ def _adopted(rows: Sequence[tuple[int, int, float, bytes]]) -> Adopted:
         none,
         none,
         np.einsum("ns,nsf->nf", weights, theirs)[there],
+        np.zeros((len(none), 0)),
         np.where(weights > 0, stand_in_ids, -1)[there],
         weights[there],
     )

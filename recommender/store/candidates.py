@@ -43,7 +43,8 @@ def touched(
             " CASE WHEN q.n <= %s THEN l.related_ids"
             f"   ELSE substr(l.related_ids, 1, {8 * RELATED}) END,"
             " CASE WHEN q.n <= %s THEN l.related_weights"
-            f"   ELSE substr(l.related_weights, 1, {2 * RELATED}) END, l.factors"
+            f"   ELSE substr(l.related_weights, 1, {2 * RELATED}) END, l.factors,"
+            " l.text_factors"
             " FROM unnest(%s::bigint[]) WITH ORDINALITY AS q (id, n)"
             " JOIN catalog_item i ON i.id = q.id"
             " LEFT JOIN recommender_itemembedding e"
@@ -60,6 +61,7 @@ def touched(
             related_ids,
             related_weights,
             factors_of([row[5] for row in rows]),
+            factors_of([row[6] for row in rows]),
         ),
         [row[0] for row in rows],
         [row[1] for row in rows],

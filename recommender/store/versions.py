@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 ROWS_TOGETHER = 1000  # items written by one statement, about 3 MB
 AGAIN_SECONDS = 60  # after which a version that could not be read is tried again
-KEPT = ("weights", "new_item", "gram", "text_map", "promise")
+KEPT = ("weights", "new_item", "gram", "text_basis", "text_map", "promise")
 
 
 class ItemRows(Protocol):
@@ -35,6 +35,7 @@ class ItemRows(Protocol):
     related_ids: np.ndarray  # (n, 3, k) int64
     related_weights: np.ndarray  # (n, 3, k)
     factors: np.ndarray  # (n, f)
+    text_factors: np.ndarray  # (n, r)
     stand_in_ids: np.ndarray  # (n, s) int64, -1 where there is none
     stand_in_weights: np.ndarray  # (n, s)
 
@@ -138,12 +139,14 @@ def put_learned_items(version_id: int, learned: ItemRows) -> None:
             some = rows[start : start + ROWS_TOGETHER]
             cursor.execute(
                 "INSERT INTO recommender_learneditem (version_id, item_id, related_ids,"
-                " related_weights, factors, stand_in_ids, stand_in_weights)"
+                " related_weights, factors, text_factors, stand_in_ids, stand_in_weights)"
                 " SELECT %s, f.* FROM unnest(%s::bigint[], %b::bytea[], %b::bytea[], %b::bytea[],"
-                "   %b::bytea[], %b::bytea[]) AS f (item_id) JOIN catalog_item i ON i.id = item_id"
+                "   %b::bytea[], %b::bytea[], %b::bytea[]) AS f (item_id)"
+                " JOIN catalog_item i ON i.id = item_id"
                 " ON CONFLICT (version_id, item_id) DO UPDATE SET"
                 " related_ids = excluded.related_ids, related_weights = excluded.related_weights,"
-                " factors = excluded.factors, stand_in_ids = excluded.stand_in_ids,"
+                " factors = excluded.factors, text_factors = excluded.text_factors,"
+                " stand_in_ids = excluded.stand_in_ids,"
                 " stand_in_weights = excluded.stand_in_weights",
                 [
                     version_id,
@@ -151,6 +154,7 @@ def put_learned_items(version_id: int, learned: ItemRows) -> None:
                     _bytes(learned.related_ids[some], "<i8"),
                     _bytes(learned.related_weights[some], "<f2"),
                     _bytes(learned.factors[some], "<f2"),
+                    _bytes(learned.text_factors[some], "<f2"),
                     _bytes(learned.stand_in_ids[some], "<i8", borrows[some]),
                     _bytes(learned.stand_in_weights[some], "<f2", borrows[some]),
                 ],

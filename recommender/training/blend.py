@@ -15,8 +15,12 @@ from recommender.ranking.model import LENGTHS, PARTS, Model
 from recommender.ranking.score import Say, contributions
 
 PRIOR = 1.0  # what the prior weighs, in examples, for a weight that is off by 1
-# Examples of new items are many people on few items: what speaks for one of these speaks often.
-PRIOR_OF_NEW = 10.0
+# Examples of new items are many people on few items: what speaks for one of these speaks often, so
+# that they move little from what held for many sets of items, of films and of office products.
+PRIOR_OF_NEW = 100.0
+_BEGIN_OF_NEW = {"map": 2.0, "taste": 1.0, "factors": 0.3, "promise": 0.15, "text": 0.1}
+_BEGIN_OF_NEW |= {"interest": 0.1, "dislike": -0.5}
+BEGIN_OF_NEW = np.array([_BEGIN_OF_NEW.get(part, 0.0) for part in PARTS], dtype=np.float32)
 ENOUGH_WHOLE = 50  # examples of people with a history of a length, to speak for it alone
 FEWEST_MIXED = 20  # examples, before they say anything of items that nobody has touched
 SAYS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
@@ -87,7 +91,7 @@ def fit(examples: Sequence[Example], new_items: Sequence[Example], start: Model)
     new_item = fit_weights(
         [e.features for e in new_items],
         [e.taken for e in new_items],
-        start.new_item,
+        BEGIN_OF_NEW,
         prior=PRIOR_OF_NEW,
     )
     weights, new_item = weights.astype(np.float32), new_item.astype(np.float32)

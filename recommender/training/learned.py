@@ -15,7 +15,7 @@ from recommender.candidates.order import learn_next, learn_order
 from recommender.candidates.popularity import HALF_LIFE_DAYS, TREND_HALF_LIFE_DAYS, popularity
 from recommender.candidates.signals import WEIGHTS
 from recommender.candidates.taste import affinity, taken_up
-from recommender.candidates.textmap import learn_map, learn_promise, stand_ins
+from recommender.candidates.textmap import learn_carry, learn_promise, stand_ins
 from recommender.ranking.model import LISTS, RELATED, STAND_INS
 
 
@@ -39,6 +39,8 @@ class Learned:
     stand_in_weights: np.ndarray  # (n, s) float32
     popularity: np.ndarray  # (n,) float32
     trend: np.ndarray  # (n,) float32
+    text_factors: np.ndarray  # (n, r) float32
+    text_basis: np.ndarray  # (r, d) float32
     text_map: np.ndarray  # (d, d) float32
     promise: np.ndarray  # (d,) float32
 
@@ -87,15 +89,12 @@ def learn(events: Events, texts: Texts, *, weights: np.ndarray = WEIGHTS, seed: 
     related_ids = np.full((n, len(LISTS), RELATED), -1, dtype=np.int64)
     related_weights = np.zeros((n, len(LISTS), RELATED), dtype=np.float32)
     pairs = (history.people, history.items)
-    for number, found in enumerate(
-        (
-            learn_neighbours(
-                *pairs, history.affinity, n_people=history.n_people, n_items=n, k=RELATED
-            ),
-            learn_order(*pairs, n_items=n, k=RELATED),
-            learn_next(*pairs, n_items=n, k=RELATED),
-        )
-    ):
+    taste = learn_neighbours(
+        *pairs, history.affinity, n_people=history.n_people, n_items=n, k=RELATED
+    )
+    order = learn_order(*pairs, n_items=n, k=RELATED)
+    following = learn_next(*pairs, n_items=n, k=RELATED)
+    for number, found in enumerate((taste, order, following)):
         related_ids[:, number] = np.where(found.ids >= 0, ids[found.ids], -1)
         related_weights[:, number] = found.weights
     counts = np.bincount(history.items, minlength=n)
@@ -104,6 +103,7 @@ def learn(events: Events, texts: Texts, *, weights: np.ndarray = WEIGHTS, seed: 
         if len(history.items)
         else Factors(np.zeros((n, 1), np.float32), np.zeros((1, 1), np.float32))
     )
+    carry = learn_carry(vectors, counts > 0, taste.ids, taste.weights)
     popular, trend = popularities(events, ids, weights)
     learned = Learned(
         ids,
@@ -115,7 +115,9 @@ def learn(events: Events, texts: Texts, *, weights: np.ndarray = WEIGHTS, seed: 
         np.zeros((n, STAND_INS), dtype=np.float32),
         popular,
         trend,
-        learn_map(vectors, *pairs, history.affinity, n_people=history.n_people),
+        _half(carry.factors),
+        carry.basis,
+        carry.own,
         learn_promise(vectors, counts),
     )
     return _stood_in(learned, vectors, counts > 0, np.flatnonzero(counts == 0))

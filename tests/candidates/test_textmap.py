@@ -1,78 +1,110 @@
-"""What the words of an item say about who will take it up: a map, a promise, stand-ins."""
+"""What the words of an item say about who will take it up: carried votes, promise, stand-ins."""
 
 import numpy as np
 import pytest
 
 from recommender.candidates import textmap
 from recommender.candidates.textmap import (
-    MAP_RIDGE,
+    CARRY_RIDGE,
+    OWN,
     PROMISE_RIDGE,
-    SPACE_RIDGE,
-    learn_map,
+    Carry,
+    learn_carry,
     learn_promise,
     stand_ins,
 )
 
 
-def learn(vectors: np.ndarray, likes: np.ndarray) -> np.ndarray:
-    """From a table (people, items) of how much each counts, 0 for not."""
-    people, items = np.nonzero(likes)
-    return learn_map(
-        np.asarray(vectors, np.float32), people, items, likes[people, items], n_people=len(likes)
+def learn(
+    vectors: np.ndarray, votes: np.ndarray, touched: np.ndarray | None = None, **how
+) -> Carry:
+    """From a table (items, items) of how much each votes for each."""
+    n = len(votes)
+    rows = np.tile(np.arange(n), (n, 1))
+    return learn_carry(
+        np.asarray(vectors, np.float32),
+        np.ones(n, bool) if touched is None else touched,
+        np.where(votes != 0, rows, -1),
+        votes,
+        **how,
     )
 
 
-def test_two_items_that_go_together_map_to_each_other_by_the_closed_form():
-    # n people took up both: together is n [[1, 1], [1, 1]], others n [[0, 1], [1, 0]]. The inverse
-    # of together + r is [[n + r, -n], [-n, n + r]] / (r (2 n + r)), the space of items 1 + 30.
-    n, r = 1000, MAP_RIDGE
-    found = learn(np.eye(2), np.ones((n, 2)))
-    assert found == pytest.approx(
-        np.array([[-n, n + r], [n + r, -n]]) * n / (r * (2 * n + r)) / (1 + SPACE_RIDGE), rel=1e-4
-    )
+def related(carry: Carry) -> np.ndarray:
+    """(n, d) the text that each item makes look for by the items related to it."""
+    return carry.factors @ carry.basis
 
 
-def test_an_item_says_nothing_of_itself():
-    assert learn(np.eye(2), np.eye(2)).tolist() == [[0, 0], [0, 0]]
+def test_a_vote_for_an_item_makes_look_for_its_text_by_the_closed_form():
+    # Texts at right angles: each has 1 / (1 + ridge) of itself.
+    carry = learn(np.eye(2), np.array([[0.0, 3.0], [-1.0, 0.0]]))
+    expected = np.array([[0, 3], [-1, 0]]) / (1 + CARRY_RIDGE)
+    assert related(carry) == pytest.approx(expected, abs=1e-6)
+    assert carry.own == pytest.approx(OWN * np.eye(2) / (1 + CARRY_RIDGE))
 
 
-def test_how_much_a_pair_counts_is_weighed_on_both_sides():
-    # One person, weights 1 and 2: together [[1, 2], [2, 4]], own [1, 4], others [[0, 2], [2, 0]].
-    left = np.linalg.solve([[1 + MAP_RIDGE, 2], [2, 4 + MAP_RIDGE]], [[0, 2], [2, 0]])
-    assert learn(np.eye(2), np.array([[1.0, 2]])) == pytest.approx(
-        left / (1 + SPACE_RIDGE), rel=1e-4
-    )
+def test_texts_that_are_alike_share_what_is_voted():
+    texts = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    carry = learn(texts, np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]))
+    expected = [2 / (2 + CARRY_RIDGE), 1 / (1 + CARRY_RIDGE)]
+    assert related(carry)[2] == pytest.approx(expected)
 
 
 def test_a_planted_relation_of_texts_is_found_also_for_items_nobody_touched():
     # What goes with an item is the item whose text is turned by a hidden rotation.
     rng = np.random.default_rng(0)
-    d, n = 6, 200
+    d, n = 6, 400
     turn = np.linalg.qr(rng.normal(size=(d, d)))[0]
     texts = rng.normal(size=(n, d))
     texts /= np.linalg.norm(texts, axis=1, keepdims=True)
     first, second = np.hstack([texts, 0 * texts]), np.hstack([0 * texts, texts @ turn])
     vectors = np.concatenate([first, second])  # of item i and of its partner n + i
-    likes = np.zeros((20 * n // 2, 2 * n))
-    pair = np.arange(len(likes)) % (n // 2)  # the other half of the pairs is seen by nobody
-    likes[np.arange(len(likes)), pair] = 1
-    likes[np.arange(len(likes)), n + pair] = 1
-    looked_for = vectors @ learn(vectors, likes)
+    votes = np.zeros((2 * n, 2 * n))
+    votes[np.arange(n), n + np.arange(n)] = 1
+    touched = np.arange(2 * n) % n < n // 2  # the other half is seen by nobody
+    carry = learn(vectors, votes * touched, touched)
+    looked_for = related(carry)[: n // 2]
+    # The nearest text among those nobody touched is that of the partner's nearest.
     unseen = np.arange(n // 2, n)
-    assert np.argmax(looked_for[unseen] @ second.T, axis=1).tolist() == unseen.tolist()
-    assert np.argmax(looked_for[n + unseen] @ first.T, axis=1).tolist() == unseen.tolist()
+    near = np.argmax(texts[: n // 2] @ texts[unseen].T, axis=1)
+    found = np.argmax(looked_for @ second[unseen].T, axis=1)
+    assert np.mean(found == near) > 0.7  # by chance 0.005
 
 
-def test_the_texts_of_items_that_nobody_took_up_change_no_map():
-    likes = np.array([[1.0, 2], [1, 1]])
-    vectors = np.concatenate([np.eye(2), [[0.6, 0.8], [0.8, 0.6]]])
-    more = learn(vectors, np.hstack([likes, np.zeros((2, 2))]))
-    assert more.tolist() == learn(np.eye(2), likes).tolist()
+def test_votes_for_items_that_nobody_took_up_or_without_text_say_nothing():
+    votes = np.array([[0.0, 1.0, 1.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    texts = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
+    only = related(learn(texts[:2], votes[:2, :2]))
+    untouched = related(learn(texts, votes, np.array([True, True, False])))
+    without = related(learn(np.vstack([texts[:2], [[0, 0]]]), votes))
+    assert untouched[:2] == pytest.approx(only, abs=1e-6)
+    assert without[:2] == pytest.approx(only, abs=1e-6)
 
 
-def test_without_feedback_or_vectors_the_map_is_nothing():
-    assert learn(np.eye(3), np.zeros((0, 3))).tolist() == np.zeros((3, 3)).tolist()
-    assert learn(np.zeros((2, 3)), np.ones((4, 2))).tolist() == np.zeros((3, 3)).tolist()
+def test_of_fewer_dimensions_those_that_matter_most_are_kept():
+    votes = np.diag([5.0, 3.0, 0.1])
+    kept = related(learn(np.eye(3), votes, rank=2))
+    expected = np.diag([5.0, 3.0, 0.0]) / (1 + CARRY_RIDGE)
+    assert kept == pytest.approx(expected, abs=1e-6)
+
+
+def test_factors_fit_into_half_precision_whatever_the_votes():
+    for size in (1e-6, 1e6):
+        carry = learn(np.eye(2), np.array([[0.0, size], [size / 3, 0.0]]))
+        assert np.abs(carry.factors).max() == pytest.approx(1)
+        kept = carry.factors.astype(np.float16).astype(np.float32) @ carry.basis
+        assert kept == pytest.approx(related(carry), rel=1e-3)
+
+
+def test_without_feedback_or_vectors_nothing_is_carried():
+    for carry in (
+        learn(np.eye(2), np.zeros((2, 2)), np.zeros(2, bool)),
+        learn(np.zeros((2, 3)), np.ones((2, 2))),
+        learn(np.zeros((0, 3)), np.zeros((0, 0))),
+    ):
+        assert not carry.factors.any()
+        assert not carry.basis.any()
+        assert not carry.own.any()
 
 
 def test_the_promise_of_a_text_is_how_far_above_the_mean_its_items_lie():

@@ -51,7 +51,7 @@ def features(examples: list[Example]) -> list[bytes]:
 
 
 def same_maps(one: Fitted, two: Fitted) -> list[bool]:
-    names = ("gram", "text_map", "promise")
+    names = ("gram", "text_basis", "promise")
     return [
         getattr(one.model, name).tobytes() == getattr(two.model, name).tobytes() for name in names
     ]

@@ -116,6 +116,7 @@ def history(*items: tuple) -> tuple[Taste, Known]:
             related_ids,
             related_weights,
             np.zeros((len(ids), 1), np.float32),
+            np.zeros((len(ids), 1), np.float32),
         ),
     )
 
@@ -192,9 +193,20 @@ def test_the_text_of_a_person_is_that_of_the_newest_items_and_one_of_length_1():
 def test_a_map_turns_the_text_of_a_history_into_what_to_look_for():
     turned = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]], np.float32)  # east → up → north → east
     who, _ = person_of(*TWO_LIKES, replace(untrained(), text_map=turned))
-    up, east = 1.0, 0.5 * 2 ** (-1 / 20)
+    up, east = 1.0, 0.5 * 2 ** (-1 / 50)
     length = np.hypot(up, east)
     assert who.mapped == pytest.approx([east / length, 0, up / length])
+
+
+def test_what_a_history_says_of_texts_is_that_of_its_items_and_of_those_related_to_them():
+    taste, known = TWO_LIKES
+    known = replace(known, text_factors=np.array([[2.0], [-4.0]], np.float32))
+    basis = np.array([[0, 0.5, 0]], np.float32)
+    own = replace(untrained(), text_map=np.eye(3, dtype=np.float32), text_basis=basis)
+    who, _ = person_of(taste, known, own)
+    older = 0.5 * 2 ** (-1 / 50)
+    both = np.array([1.0, older + 0.5 * (2 - 4 * older), 0])
+    assert who.mapped == pytest.approx(both / np.linalg.norm(both))
 
 
 def test_factors_of_a_person_are_folded_in_from_affinity_that_fades():
@@ -208,9 +220,13 @@ def test_factors_of_a_person_are_folded_in_from_affinity_that_fades():
 
 def test_factors_and_maps_of_another_width_say_nothing():
     taste, known = TWO_LIKES
-    known = replace(known, factors=np.ones((2, 4), np.float32))
+    four = np.ones((2, 4), np.float32)
+    known = replace(known, factors=four, text_factors=four)
     other = replace(
-        untrained(), gram=np.eye(2, dtype=np.float32), text_map=np.eye(5, dtype=np.float32)
+        untrained(),
+        gram=np.eye(2, dtype=np.float32),
+        text_basis=np.ones((5, 3), np.float32),
+        text_map=np.eye(5, dtype=np.float32),
     )
     who, _ = person_of(taste, known, other)
     assert who.factors.tolist() == [0, 0, 0, 0]

@@ -169,7 +169,7 @@ def test_a_training_that_dies_leaves_nothing_and_the_active_version_as_it_is(cro
     to_bytes, calls = versions._bytes, count(1)
 
     def dies(*args):
-        if next(calls) > 5:  # the first ten items are written
+        if next(calls) > 6:  # the first ten items are written
             assert LearnedItem.objects.exclude(version=active).count() == 10
             raise MemoryError
         return to_bytes(*args)

@@ -89,6 +89,7 @@ def feature(part: str, learned: Learned, history: list[int]) -> dict[int, float]
             of(learned.related_ids, -1)[rows],
             of(learned.related_weights, 0)[rows],
             of(learned.factors, 0)[rows],
+            of(learned.text_factors, 0)[rows],
         ),
         model_of(learned, untrained()),
     )
@@ -195,7 +196,7 @@ def test_a_row_is_kept_of_every_item_with_a_text_or_an_event():
     learned = learn(likes((1, 700, 0), (1, 10, 1)), TEXTS)
     assert learned.ids.tolist() == [*IDS.tolist(), 700]
     for field in fields(Learned):
-        if field.name not in ("gram", "text_map", "promise"):
+        if field.name not in ("gram", "text_basis", "text_map", "promise"):
             assert len(getattr(learned, field.name)) == len(learned.ids), field.name
 
 
@@ -205,7 +206,7 @@ def test_without_events_and_texts_what_is_learned_is_empty_and_of_the_right_shap
     assert learned.related_ids.shape == learned.related_weights.shape == (0, len(LISTS), RELATED)
     assert learned.stand_in_ids.shape == learned.stand_in_weights.shape == (0, STAND_INS)
     assert learned.factors.shape == (0, 1)
-    assert learned.text_map.tolist() == [[0, 0], [0, 0]]
+    assert learned.text_map.tolist() == learned.text_basis.tolist() == [[0, 0], [0, 0]]
     assert learned.promise.tolist() == [0, 0]
 
 
