@@ -28,6 +28,8 @@ NEWEST = Source(weight=1, order="new")
 TEXTS, WORDS = ["", "en", "zh", 'a "b" \\ %s'], ["drama", "war", "剧情"]
 NUMBERS = ["-1", "0", "0.25", "0.5", "10", "48.1"]
 DATES = [date(1999, 12, 31), date(2000, 1, 1), date(2020, 2, 29)]
+HOSTILE = ["%s", "%(a)s", "{column}", "'; DROP TABLE catalog_item; --", "_connector", "\U0001f600"]
+LARGEST = "9" * 15 + "." + "9" * 10
 
 
 def made(n: int) -> tuple[Item, dict]:
@@ -112,10 +114,10 @@ def exact(value, beside):
 
 def literal(kind: str) -> st.SearchStrategy[str]:
     return {
-        "text": st.sampled_from(TEXTS + WORDS).map(quoted),
-        "number": st.sampled_from(NUMBERS),
+        "text": st.sampled_from(TEXTS + WORDS + HOSTILE).map(quoted),
+        "number": st.sampled_from([*NUMBERS, LARGEST, f"-{LARGEST}"]),
         "boolean": st.sampled_from(["true", "false"]),
-        "date": st.sampled_from(DATES).map(str),
+        "date": st.sampled_from([*DATES, date.min, date.max]).map(date.isoformat),
     }[kind]
 
 
