@@ -1,13 +1,9 @@
 """Workers are killed and Valkey is away, with real processes: work is late then, and never lost."""
 
 import json
-import os
 import secrets
-import signal
 import socket
 import statistics
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -16,12 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psycopg
 import pytest
-import urllib3
 
 from recommender.embeddings.hashing import HashingEncoder
 from recsite.local import services
-from recsite.local.memory import CHECKOUT
-from recsite.local.processes import environment
+from tests.faults.installation import Installation, kill, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ITEMS = 200
@@ -49,110 +43,16 @@ class SlowEncoder(BaseHTTPRequestHandler):
         pass
 
 
-class Installation:
-    """A data folder with its own servers, and the processes that a test starts."""
-
-    def __init__(self, data, encoder_port: int) -> None:
-        self.data, self.port = data, free_port()
-        self.running: list[subprocess.Popen] = []
-        self.env = environment(
-            data,
-            EMBEDDING_BACKEND="http",
-            EMBEDDING_MODEL="slow",
-            ENCODER_URL=f"http://127.0.0.1:{encoder_port}/v1",
-        )
-        for name in ("DATABASE_URL", "REDIS_URL"):
-            self.env.pop(name, None)
-        services.start(lambda line: None, data)
-        self.manage("migrate", "--verbosity", "0")
-        self.http = urllib3.HTTPConnectionPool("127.0.0.1", self.port, maxsize=8, retries=False)
-
-    def manage(self, *command: str) -> str:
-        return subprocess.run(
-            [sys.executable, "manage.py", *command],
-            cwd=CHECKOUT, env=self.env, check=True, capture_output=True, text=True,
-        ).stdout  # fmt: skip
-
-    def start(self, *command: str) -> subprocess.Popen:
-        log = open(self.data / f"{command[0]}-{len(self.running)}.log", "w")  # noqa: SIM115
-        process = subprocess.Popen(
-            [sys.executable, "-m", *command] if command[0] != "manage.py" else
-            [sys.executable, *command],
-            cwd=CHECKOUT, env=self.env, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
-        self.running.append(process)
-        return process
-
-    def start_worker(self) -> subprocess.Popen:
-        return self.start("celery", "-A", "recsite", "worker", "--concurrency", "1")
-
-    def start_relay(self) -> subprocess.Popen:
-        return self.start("manage.py", "relay")
-
-    def start_web(self) -> None:
-        self.start(
-            "gunicorn", "recsite.wsgi", "--bind", f"127.0.0.1:{self.port}", "--workers", "2",
-            "--worker-class", "gthread", "--threads", "4", "--no-control-socket",
-        )  # fmt: skip
-        wait_until(self.is_ready, 60)
-
-    def is_ready(self) -> bool:
-        try:
-            return self.http.request("GET", "/health/ready", timeout=2).status == 200
-        except urllib3.exceptions.HTTPError:
-            return False
-
-    def count(self, statement: str) -> int:
-        with psycopg.connect(services.addresses(self.data).database_url) as link:
-            return link.execute(statement).fetchone()[0]
-
-    def open_jobs(self) -> int:
-        return self.count("SELECT count(*) FROM recommender_job WHERE done_at IS NULL")
-
-    def ask(self, method: str, path: str, body=None, token: str = "") -> urllib3.HTTPResponse:
-        headers = {"Content-Type": "application/json"}
-        if token:
-            headers["Authorization"] = f"Token {token}"
-        return self.http.request(
-            method, f"/api/v1/{path}", body=json.dumps(body), headers=headers, timeout=30
-        )
-
-    def close(self) -> None:
-        for process in self.running:
-            kill(process)
-        services.stop(lambda line: None, self.data)
-
-
-def kill(process: subprocess.Popen) -> None:
-    """The whole group at once, as a machine that loses power would."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_until(holds, seconds: float) -> float:
-    begun = time.monotonic()
-    while not holds():
-        assert time.monotonic() - begun < seconds, f"{holds} did not come true in {seconds} s"
-        time.sleep(0.2)
-    return time.monotonic() - begun
-
-
 @pytest.fixture
 def site(tmp_path):
     server = ThreadingHTTPServer(("127.0.0.1", 0), SlowEncoder)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:3]:  # root's servers run as another user, who passes through
-        if parent.stat().st_uid == os.geteuid():
-            parent.chmod(parent.stat().st_mode | 0o011)
-    installation = Installation(tmp_path / "data", server.server_address[1])
+    installation = Installation(
+        tmp_path,
+        EMBEDDING_BACKEND="http",
+        EMBEDDING_MODEL="slow",
+        ENCODER_URL=f"http://127.0.0.1:{server.server_address[1]}/v1",
+    )
     lines = [f'{n},"Kettle {n}",Kitchen' for n in range(ITEMS)]
     (tmp_path / "items.csv").write_text("\n".join(["id,title,categories", *lines]))
     installation.manage("load_catalog", str(tmp_path / "items.csv"), "--format", "csv")
