@@ -19,14 +19,12 @@ from catalog.serializers import (
     FeedbackOut,
     FeedbackQuery,
     FeedbackResultOut,
-    ItemDetailOut,
     ItemOut,
     ItemsQuery,
     RegisterIn,
     SignInIn,
     TokenOut,
     checked,
-    item_detail_out,
     item_out,
 )
 from catalog.services import Given, Refused
@@ -142,16 +140,6 @@ class Items(APIView):
         if "kind" in query:
             rows = rows.filter(kind=query["kind"])
         return paged(request, rows, item_out, "-created_at", "-id")
-
-
-class ItemDetail(APIView):
-    @extend_schema(responses=ItemDetailOut, tags=["items"])
-    def get(self, request: Request, uuid) -> Response:
-        """One item with all that is known of it."""
-        item = queries.shown_item(uuid)
-        if item is None:
-            raise NotFound
-        return Response(item_detail_out(item))
 
 
 class FeedbackList(APIView):

@@ -77,7 +77,7 @@ class ItemOut(serializers.Serializer):
 
 
 class ItemDetailOut(ItemOut):
-    """An item with all that is known of it."""
+    """An item with all facts of it."""
 
     language = serializers.CharField()
     price = serializers.DecimalField(max_digits=12, decimal_places=2, allow_null=True)

@@ -10,7 +10,6 @@ urlpatterns = [
     path("auth/logout/", api.SignOut.as_view(), name="api-logout"),
     path("auth/logout-all/", api.SignOutEverywhere.as_view(), name="api-logout-all"),
     path("items/", api.Items.as_view(), name="api-items"),
-    path("items/<uuid:uuid>/", api.ItemDetail.as_view(), name="api-item"),
     path("feedback/", api.FeedbackList.as_view(), name="api-feedback"),
     path("feedback/<uuid:uuid>/", api.FeedbackDetail.as_view(), name="api-feedback-detail"),
 ]

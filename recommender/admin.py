@@ -1,5 +1,6 @@
 """The operator's view of what was derived, served and is waiting, and what an operator sets."""
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -13,10 +14,21 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from catalog.admin import Big, ReadOnly
+from catalog import services
+from catalog.admin import MOST, Big, ItemAdmin, ReadOnly
+from catalog.models import Item
 from recommender import jobs, learn, store, train
 from recommender.evaluation.curve import Frame, lines
-from recommender.models import EmbeddingSpace, Job, KindWeight, ModelVersion, Served
+from recommender.models import (
+    EmbeddingSpace,
+    ItemTopic,
+    Job,
+    KindWeight,
+    ModelVersion,
+    Served,
+    Topic,
+)
+from recommender.understanding.topics import language_of, slug_of
 
 
 @admin.register(EmbeddingSpace)
@@ -45,6 +57,77 @@ class SpaceAdmin(ReadOnly):
         return {"valid": _("valid"), "invalid": _("invalid"), "missing": _("missing")}[
             store.index_state(obj)
         ]
+
+
+class ItemTopicForm(forms.ModelForm):
+    """What is saved here is an editor's word: it stays when the item is read again."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and "topic" in self.fields:
+            self.fields["topic"].disabled = True  # else the machine would find the old one again
+
+    def save(self, commit: bool = True) -> ItemTopic:
+        self.instance.source = ItemTopic.Source.EDITOR
+        return super().save(commit)
+
+
+class TopicsInline(admin.TabularInline):
+    model = ItemTopic
+    form = ItemTopicForm
+    fields = ["topic", "weight", "is_removed", "source"]
+    readonly_fields = ["source"]
+    autocomplete_fields = ["topic"]
+    ordering = ["is_removed", "-weight"]
+    extra = 0
+
+    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False  # it would come back; a removed one stays away
+
+
+admin.site.unregister(Item)
+
+
+@admin.register(Item)
+class ItemWithTopicsAdmin(ItemAdmin):
+    inlines = [*ItemAdmin.inlines, TopicsInline]
+
+
+class TopicForm(forms.ModelForm):
+    def clean(self) -> dict:
+        """A new topic gets the slug that its name would have in a text, so that both are one."""
+        data = super().clean()
+        if self.instance.pk is None and data.get("name"):
+            self.instance.slug = slug_of(data["name"])
+            if not self.instance.slug:
+                raise forms.ValidationError(_("A topic has a letter or a number."))
+            if store.topic_exists(self.instance.slug):
+                raise forms.ValidationError(_("This topic is there already."))
+            self.instance.language = data.get("language") or language_of(data["name"])
+            data["language"] = self.instance.language
+        return data
+
+
+@admin.register(Topic)
+class TopicAdmin(Big):
+    """Words that items are about. Another name, or a hidden topic, counts for all its items."""
+
+    form = TopicForm
+    list_display = ["name", "slug", "language", "is_shared", "is_hidden"]
+    list_filter = ["is_shared", "is_hidden"]
+    search_fields = ["name"]
+    fields = ["name", "language", "is_hidden", "slug", "is_shared"]
+    readonly_fields = ["slug", "is_shared"]
+    ordering = ["-id"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Topic | None = None) -> bool:
+        return False  # the next text that has it would bring it back: it is hidden instead
+
+    def save_model(self, request: HttpRequest, obj: Topic, form, change: bool) -> None:
+        """Its items are found by its name, so it is a part of their words."""
+        super().save_model(request, obj, form, change)
+        if change and form.changed_data:
+            services.announce_items(list(obj.items.values_list("item_id", flat=True)[:MOST]))
 
 
 @admin.register(ModelVersion)

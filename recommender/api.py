@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
@@ -10,13 +11,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from catalog import queries, services
-from catalog.serializers import checked
+from catalog.serializers import checked, item_detail_out
 from recommender import begin, store
 from recommender.filtering.expression import FilterError
 from recommender.models import Wish
 from recommender.recommend import recommend, similar
 from recommender.search import search
 from recommender.serializers import (
+    ItemWithTopicsOut,
     MeIn,
     MeOut,
     RecommendationOut,
@@ -61,6 +63,17 @@ class Recommendations(APIView):
         with filter_checked():
             found = recommend(request.user.pk, **query)
         return private(recommendation_out(found))
+
+
+class ItemDetail(APIView):
+    @extend_schema(responses=ItemWithTopicsOut, tags=["items"])
+    def get(self, request: Request, uuid) -> Response:
+        """One item with all that is known of it."""
+        item = queries.shown_item(uuid)
+        if item is None:
+            raise NotFound
+        topics = [asdict(topic) for topic in store.topics_of(item.pk)]
+        return Response(item_detail_out(item) | {"topics": topics})
 
 
 class Similar(APIView):

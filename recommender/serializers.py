@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy
 from rest_framework import serializers
 
 from catalog.models import Attribute
-from catalog.serializers import FiniteField, ItemOut, Strict, category_out
+from catalog.serializers import FiniteField, ItemDetailOut, ItemOut, Strict, category_out
 from recommender.begin import LONGEST
 from recommender.filtering.expression import LONGEST as LONGEST_FILTER
 from recommender.filtering.expression import FilterError
@@ -97,6 +97,22 @@ class RecommendationOut(serializers.Serializer):
 
 class SimilarOut(serializers.Serializer):
     results = ShownOut(many=True)
+
+
+class TopicOut(serializers.Serializer):
+    slug = serializers.CharField(help_text="the same for all writings of a topic")
+    name = serializers.CharField()
+    language = serializers.CharField(help_text="by its script; may be empty")
+    weight = serializers.FloatField(help_text="0 to 1, how near it is to what the item says")
+    is_shared = serializers.BooleanField(
+        help_text="other items have it, or an editor gave it; else a keyword of this item alone"
+    )
+
+
+class ItemWithTopicsOut(ItemDetailOut):
+    """An item with all that is known of it."""
+
+    topics = TopicOut(many=True, help_text="what it is about, in the words of its text")
 
 
 class SearchOut(serializers.Serializer):

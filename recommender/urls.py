@@ -6,6 +6,7 @@ from recommender import api
 
 urlpatterns = [
     path("recommendations/", api.Recommendations.as_view(), name="api-recommendations"),
+    path("items/<uuid:uuid>/", api.ItemDetail.as_view(), name="api-item"),
     path("items/<uuid:uuid>/similar/", api.Similar.as_view(), name="api-similar"),
     path("search/", api.Search.as_view(), name="api-search"),
     path("me/", api.Me.as_view(), name="api-me"),

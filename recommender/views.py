@@ -156,6 +156,7 @@ def item(request: HttpRequest, uuid: UUID) -> HttpResponse:
     context = {
         "item": item_detail_out(row),
         "kinds": [kind_of(c.pk, c.slug, c.names) for c in row.categories.all()],
+        "topics": [topic for topic in store.topics_of(row.pk) if topic.is_shared],
         "facts": list(facts_of(row)),
         "cards": cards_of(request, near),
         "next": request.get_full_path(),

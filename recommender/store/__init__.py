@@ -96,6 +96,7 @@ from recommender.store.topics import (
     put_topics,
     readings,
     share_topics,
+    topic_exists,
     topics_of,
 )
 from recommender.store.versions import (
@@ -157,6 +158,7 @@ __all__ = [
     "index_words",
     "TopicOfItem",
     "topics_of",
+    "topic_exists",
     "put_topics",
     "share_topics",
     "prune_topics",

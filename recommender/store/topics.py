@@ -41,6 +41,10 @@ def topics_of(item_id: int) -> list[TopicOfItem]:
         return [TopicOfItem(*row) for row in cursor.fetchall()]
 
 
+def topic_exists(slug: str) -> bool:
+    return Topic.objects.filter(slug=slug).exists()
+
+
 def readings(item_ids: Sequence[int]) -> dict[int, tuple[bytes, int]]:
     """Item → the fingerprint and the version by which its topics were read."""
     rows = ItemReading.objects.filter(item_id__in=item_ids)

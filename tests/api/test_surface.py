@@ -4,6 +4,7 @@ import pytest
 from django.urls import get_resolver
 
 from catalog import services
+from recommender import embed, understand
 from tests.factories import embed_and_learn, give, make_item
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +66,22 @@ def test_an_item_that_is_removed_is_nowhere(as_alice):
     assert as_alice.get("/api/v1/items/").json()["results"] == []
     assert as_alice.get(f"/api/v1/items/{item.uuid}/").status_code == 404
     assert as_alice.get("/api/v1/search/?q=kettle").json()["results"] == []
+
+
+def test_an_item_comes_with_what_it_is_about(as_alice):
+    item = make_item("blue kettle", language="en")
+    embed.embed_everything()
+    understand.understand_everything()
+    found = as_alice.get(f"/api/v1/items/{item.uuid}/").json()
+    assert (found["title"], found["language"]) == ("blue kettle", "en")
+    [topic] = found["topics"]
+    assert topic.pop("weight") > 0
+    assert topic == {
+        "slug": "blue-kettle",
+        "name": "blue kettle",
+        "language": "en",
+        "is_shared": False,
+    }
 
 
 def test_similar_items_come_by_content(as_alice):

@@ -14,9 +14,17 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from catalog.models import Attribute, Category, Consent, Creator, Feedback, Item, User
-from recommender import embed, jobs, store
+from recommender import embed, jobs, store, understand
 from recommender.candidates.signals import KINDS, WEIGHTS
-from recommender.models import EmbeddingSpace, Job, KindWeight, ModelVersion, Served
+from recommender.models import (
+    EmbeddingSpace,
+    ItemTopic,
+    Job,
+    KindWeight,
+    ModelVersion,
+    Served,
+    Topic,
+)
 from recommender.recommend import recommend
 from tests.factories import give, make_item, make_person, make_version
 
@@ -42,6 +50,7 @@ def history(alice, films):
     give(alice, films[0])
     recommend(alice.pk)
     make_version("v1")
+    understand.understand_everything()
 
 
 def address(model, what: str, *args) -> str:
@@ -490,3 +499,77 @@ def test_of_many_versions_the_newest_thirty_are_drawn_and_few_of_them_named(oper
     assert len(list(svg.iter("circle"))) == 30
     names = [text.text for text in svg.iter("text") if text.text.startswith("v")]
     assert names == ["v8", "v11", "v14", "v17", "v20", "v23", "v26", "v29", "v32", "v35"]
+
+
+# --- topics -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kettle(db) -> Item:
+    item = make_item("blue kettle", description="steel handle")
+    embed.embed_everything()
+    understand.understand_everything()
+    return item
+
+
+def topics_form(operator: Client, item: Item) -> dict:
+    return form_of(operator.get(address(Item, "change", item.pk)))
+
+
+def row_of(data: dict, topic: Topic) -> str:
+    """The prefix of a topic's row in the form of its item."""
+    [name] = [k for k, v in data.items() if k.endswith("-topic") and v == topic.pk]
+    return name.removesuffix("-topic")
+
+
+def test_an_operator_takes_a_topic_from_an_item_for_good(operator, kettle):
+    topic = Topic.objects.get(slug="blue-kettle")
+    data = topics_form(operator, kettle)
+    data[f"{row_of(data, topic)}-is_removed"] = "on"
+    assert operator.post(address(Item, "change", kettle.pk), data).status_code == 302
+    row = ItemTopic.objects.get(item=kettle, topic=topic)
+    assert (row.source, row.is_removed) == ("editor", True)
+    assert ItemTopic.objects.get(item=kettle, topic__slug="steel-handle").source == "machine"
+    understand.topics.VERSION += 1
+    try:
+        assert understand.understand_items([kettle.pk]) == 1
+    finally:
+        understand.topics.VERSION -= 1
+    assert [topic.slug for topic in store.topics_of(kettle.pk)] == ["steel-handle"]
+
+
+def test_an_operator_gives_an_item_a_topic_by_which_it_is_found(operator, kettle):
+    new = {"name": "Camping", "language": ""}
+    assert operator.post(address(Topic, "add"), new).status_code == 302
+    topic = Topic.objects.get(slug="camping")
+    assert topic.language == "en"
+    data = topics_form(operator, kettle)
+    data |= {"topics-TOTAL_FORMS": 3, "topics-2-item": kettle.pk, "topics-2-topic": topic.pk}
+    assert (
+        operator.post(address(Item, "change", kettle.pk), data | {"topics-2-weight": 1}).status_code
+        == 302
+    )
+    embed.embed_everything()
+    assert store.topics_of(kettle.pk)[0].name == "Camping"
+    assert store.items_with_words("'camping'", limit=5) == [kettle.pk]
+
+
+@pytest.mark.parametrize("name", ["Blue Kettle", "…"])
+def test_a_topic_that_is_there_or_says_nothing_is_not_made(operator, kettle, name):
+    before = Topic.objects.count()
+    response = operator.post(address(Topic, "add"), {"name": name, "language": ""})
+    assert response.status_code == 200
+    assert response.context["adminform"].form.errors
+    assert Topic.objects.count() == before
+
+
+def test_a_hidden_topic_leaves_the_words_of_its_items(operator, kettle):
+    topic = Topic.objects.create(slug="camping", name="camping")
+    ItemTopic.objects.create(item=kettle, topic=topic)
+    embed.embed_everything()
+    assert store.items_with_words("'camping'", limit=5) == [kettle.pk]
+    data = {"name": "camping", "language": "en", "is_hidden": "on"}
+    assert operator.post(address(Topic, "change", topic.pk), data).status_code == 302
+    assert jobs.open_jobs("embed") == 1
+    embed.embed_everything()
+    assert store.items_with_words("'camping'", limit=5) == []

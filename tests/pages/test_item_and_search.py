@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from catalog.models import Attribute
-from recommender import embed
+from recommender import embed, understand
 from recommender.embeddings.encoder import EncoderError
 from tests.factories import make_item
 
@@ -55,6 +55,16 @@ def test_more_like_this_is_of_the_same_kind_and_not_the_item_itself(web, films):
     assert films[0].title not in near
     assert near[0].startswith("Crime")
     assert "More like this" in response.content.decode()
+
+
+def test_topics_that_items_share_lead_to_a_search_and_own_keywords_do_not(web, db):
+    items = [make_item(f"blue kettle & lid {word}") for word in ("one", "two", "three")]
+    alone = make_item("garden chair")
+    embed.embed_everything()
+    understand.understand_everything()
+    page = web.get(f"/items/{items[0].uuid}/").content.decode()
+    assert '<a href="/search/?q=blue%20kettle" lang="en">blue kettle</a>' in page
+    assert 'class="topics"' not in web.get(f"/items/{alone.uuid}/").content.decode()
 
 
 def test_an_address_that_is_no_web_address_is_no_link(web):
@@ -120,9 +130,9 @@ def test_no_query_breaks_the_page(web, films):
 
 
 def test_statements_do_not_grow_with_the_results(web, films, django_assert_num_queries):
-    # session, person, item with categories and creators, own opinion, opinions on the cards;
+    # session, person, item with categories and creators, topics, own opinion, opinions on the cards;
     # similar: savepoint, person side, items touched, candidates, facts, release
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         assert len(web.get(f"/items/{films[0].uuid}/").context["cards"]) == 12
     # session, person, opinions; search: known words, items with them, space, savepoint, settings,
     # nearest, release, facts
