@@ -130,7 +130,7 @@ def test_no_query_breaks_the_page(web, films):
 
 
 def test_statements_do_not_grow_with_the_results(web, films, django_assert_num_queries):
-    # session, person, item with categories and creators, topics, own opinion, opinions on the cards;
+    # session, person, item with categories and creators, topics, own opinion, opinions on cards;
     # similar: savepoint, person side, items touched, candidates, facts, release
     with django_assert_num_queries(14):
         assert len(web.get(f"/items/{films[0].uuid}/").context["cards"]) == 12
