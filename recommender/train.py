@@ -69,10 +69,10 @@ def train(
             f"feedback of {people} people on {items} items says nothing of how items go together:"
             f" at least {FEWEST_PEOPLE} people and {FEWEST_ITEMS} items are needed"
         )
-    if not np.isin(events.items, library.ids[library.shown]).any():
+    if not library.shown.any():
         raise Untrainable(
-            f"none of the {items} items with feedback is shown any more: they were removed, or are"
-            " not available"
+            f"none of the {len(library.ids)} items is shown any more: they were removed, or are not"
+            " available"
         )
     held = held_by(events) if held_by else _held_out(events)
     weights = store.weights_of_kinds()

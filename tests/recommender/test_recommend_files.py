@@ -139,6 +139,14 @@ def test_candidates_alone_are_shown_and_nothing_that_a_bad_row_names(lists):
     assert "10 people have fewer than 20 rows: nothing else may be recommended" in said
 
 
+def test_candidates_that_nobody_touched_are_ordered_by_what_was_learned_of_others(lists):
+    new = "".join(f"n{n},Film {n},,A story of {'war' if n % 2 else 'love'}\n" for n in range(4))
+    candidates = "item\n" + "".join(f"n{n}\n" for n in range(4))
+    found, said, _ = lists(train=TRAIN, items=ITEMS + new, candidates=candidates)
+    assert all(sorted(items_of(shown)) == ["n0", "n1", "n2", "n3"] for shown in found.values())
+    assert "nothing was trained" not in said
+
+
 @pytest.mark.parametrize(
     ("files", "says"),
     [
