@@ -89,7 +89,7 @@ def recommend(
         taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
         model = store.model_served(side.version, side.space)
         known = store.touched(side.space, side.version, taste.items)
-        person, voted = person_of(taste, known.known, model)
+        person, voted = person_of(taste, known.known, model, touched=len(side.seen))
         size, n_likes = max(settings.POOL_SIZE, POOL_FACTOR * limit), int(taste.liked.sum())
         plan = asks(person, voted, side.candidates, pool_size=size)
         plan += asks_for_wishes(side.wishes, n_likes=n_likes, pool_size=size)

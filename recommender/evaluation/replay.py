@@ -88,9 +88,10 @@ def case(
         learned.factors[rows],
         learned.text_factors[rows],
     )
-    person, voted = person_of(taste, known, model)
+    touched = np.unique(events.items[history])
+    person, voted = person_of(taste, known, model, touched=len(touched))
     free = (library.shown if only is None else only).copy()
-    seen = [past.of_item.get(int(item), -1) for item in np.unique(events.items[history])]
+    seen = [past.of_item.get(int(item), -1) for item in touched]
     free[[row for row in seen if row >= 0]] = False
     plan = asks(person, voted, (), pool_size=pool_size)
     lists = [_fetch(past, ask, free) for ask in plan]

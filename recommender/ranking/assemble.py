@@ -70,8 +70,13 @@ def fading(n: int, half_life: float | None) -> np.ndarray:
     return np.exp2(-np.arange(n, dtype=np.float32) / half_life)
 
 
-def person_of(taste: Taste, known: Known, model: Model) -> tuple[Person, Votes]:
-    """What a history says of its person, and of other items."""
+def person_of(
+    taste: Taste, known: Known, model: Model, *, touched: int = 0
+) -> tuple[Person, Votes]:
+    """What a history says of its person, and of other items.
+
+    touched  items that the person gave feedback on in all, where taste is of the newest alone
+    """
     liked, disliked = taste.liked, taste.disliked
     likes, dislikes = known.vectors[liked], known.vectors[disliked]
     has_vector = likes.any(axis=1)
@@ -87,7 +92,7 @@ def person_of(taste: Taste, known: Known, model: Model) -> tuple[Person, Votes]:
         like_ids=taste.items[liked],
         like_vectors=likes,
         dislike_vectors=dislikes[dislikes.any(axis=1)],
-        history_length=n,
+        history_length=max(n, touched) if n else 0,
         text=_unit(text),
         mapped=_unit(_carried(taste, known, model)),
         factors=mine,

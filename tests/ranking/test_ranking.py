@@ -150,6 +150,12 @@ def test_votes_add_up_over_the_history_and_fade_as_their_kind_does():
     assert taste == pytest.approx([0.6, 0.4 + 0.5 * 0.9, 0.5 * -0.1, 0])
 
 
+def test_the_length_of_a_history_counts_also_what_is_too_old_to_be_read():
+    assert person_of(*TWO_LIKES, untrained(), touched=150)[0].history_length == 150
+    assert person_of(*TWO_LIKES, untrained(), touched=1)[0].history_length == 2
+    assert person_of(*history(), untrained(), touched=150)[0].history_length == 0  # or may not be
+
+
 def test_a_vote_halves_for_so_many_newer_items_or_never():
     assert fading(5, 2.0).tolist() == pytest.approx([1, 2**-0.5, 0.5, 2**-1.5, 0.25])
     assert fading(3, None).tolist() == [1, 1, 1]
