@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 ROWS_TOGETHER = 1000  # items written by one statement, about 3 MB
 AGAIN_SECONDS = 60  # after which a version that could not be read is tried again
+LONGEST_REQUEST_SECONDS = 30  # six statements of five seconds
 KEPT = ("weights", "new_item", "gram", "text_basis", "text_map", "promise")
 
 
@@ -191,10 +192,32 @@ def former_version() -> ModelVersion | None:
 
 
 def retire_version(version: ModelVersion) -> None:
-    """Free what a version keeps; its metrics stay."""
+    """Free what a version keeps; its metrics stay.
+
+    Requests that began while it was in use may still read it, so they are waited for.
+    """
+    _wait_for_requests()
     with transaction.atomic():
         LearnedItem.objects.filter(version=version).delete()
         ModelVersion.objects.filter(pk=version.pk).update(status="retired", tensors=b"")
+
+
+def _wait_for_requests() -> None:
+    """Return when every transaction of now has ended, or is too long for a request's."""
+    until = time.monotonic() + LONGEST_REQUEST_SECONDS
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (now,) = cursor.fetchone()
+        while time.monotonic() < until:
+            cursor.execute(
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
+                " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+                " AND xact_start < %s LIMIT 1",
+                [now],
+            )
+            if cursor.fetchone() is None:
+                return
+            time.sleep(0.1)
 
 
 def from_bytes(rows: Sequence[bytes | memoryview | None], kind: str, width: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -199,6 +200,39 @@ def test_of_two_activations_at_once_the_second_waits_and_counts():
                 waiting.result(timeout=0.3)
         waiting.result(timeout=10)
     assert [v.status for v in reversed(store.versions())] == ["inactive", "inactive", "active"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_version_is_freed_when_the_requests_that_may_read_it_have_ended():
+    former, active = make_version("v1"), make_version("v2")
+    store.activate_version(former)
+    began, goes_on = threading.Event(), threading.Event()
+
+    def request() -> int:
+        with transaction.atomic():
+            version = store.person_side(None).version
+            began.set()
+            goes_on.wait(10)
+            read = len(store.read_model(version).weights)
+        connection.close()
+        return read
+
+    def retire() -> None:
+        train.retire(former)
+        connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        requested = pool.submit(request)
+        began.wait(10)
+        store.activate_version(active)
+        former.refresh_from_db()
+        retired = pool.submit(retire)
+        with pytest.raises(TimeoutError):
+            retired.result(timeout=0.5)
+        goes_on.set()
+        assert requested.result(timeout=10) > 0
+        retired.result(timeout=10)
+    assert [version.status for version in store.versions()] == ["active", "retired"]
 
 
 def test_a_map_of_texts_says_nothing_in_another_space(crowd):
