@@ -21,7 +21,7 @@ from recommender.ranking.asked import Wishes, hold_against
 from recommender.ranking.assemble import ask_to_explore, asks, asks_for_wishes, person_of, pool_of
 from recommender.ranking.explain import Reason as Code
 from recommender.ranking.explain import reason_codes
-from recommender.ranking.explore import explore
+from recommender.ranking.explore import at_most, explore
 from recommender.ranking.model import LISTS
 from recommender.ranking.pipeline import Pool, Ranked, Rules, rank, report_of
 from recommender.store import Condition, Facts, PersonSide, Source, Touched
@@ -141,11 +141,10 @@ def recommend(
         explored = explore(
             ranked.order,
             ranked.parts.sum(axis=1),
-            pool.creators,
             found.shown,
             found.taken,
             share=exploration,
-            max_per_creator=rules.max_per_creator,
+            fits=at_most(rules.max_per_creator, pool.creators),
             rng=np.random.default_rng(served.int),  # so that its id gives the list again
         )
         report = report_of(explored.order, ranked.relevance, pool, rules)

@@ -7,6 +7,7 @@ Sources: Thompson 1933, doi:10.1093/biomet/25.3-4.285; Chapelle & Li 2011, "An E
 of Thompson Sampling".
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,33 +36,33 @@ class Explored:
 def explore(
     order: np.ndarray,
     worth: np.ndarray,
-    creators: np.ndarray,
     shown: np.ndarray,
     taken: np.ndarray,
     *,
     share: float,
-    max_per_creator: int | None,
+    fits: Callable[[np.ndarray], bool],
     rng: np.random.Generator,
 ) -> Explored:
     """Give a share of the places of a list to little known items of the pool.
 
     order         (k,) rows of the pool, in the order to show
     worth         (n,) what speaks for each item of the pool, and below 0 against it
-    creators      (n,) below 0 for none
     shown, taken  (n,) how many people each item of the pool was shown to, and how many took it up
     share         of the places, 0 to 1, in expectation; the first FIRST are kept, so that a short
                   list has less to give
+    fits          whether rows of the pool (k,) keep to all limits of a list; a place is given to
+                  none with whom they would not, and a list that does not stays as it is
 
     The places behind the first are cut into parts, of which each gives at most one away, any of
     them with the same chance. An item may get it that fewer than FEW_SHOWN people were shown, that
-    is not in the list, that has no more against it than for it, and whose creator has not filled
-    the list; each creator is tried with one item, the most relevant, so that no draw breaks that
-    limit. All others keep their places.
+    is not in the list and has no more against it than for it: one of the ARMS most relevant, which
+    the parts deal out among them. All other items keep their places.
 
-    The propensity of a place is the chance, before anything is drawn, that the very item that
-    stands there comes to stand there: the same person, pool, records and settings given. Of a place
-    given away it is the chance that the place is, times the chance that this item gets it; of a
-    place kept, 1 less the chance that it is given away.
+    The propensity of a place is the chance, before anything is drawn for its part, that the very
+    item that stands there comes to stand there: the same person, pool, records and settings given,
+    and what was drawn for the parts before. Of a place given away it is the chance that the place
+    is, times the chance that this item gets it; of a place kept, 1 less the chance that it is given
+    away.
 
     Equal inputs and an equal state of rng give equal lists.
     Raises ValueError for a share outside [0, 1], arrays of different lengths, a number that is not
@@ -69,54 +70,56 @@ def explore(
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share must be in [0, 1], got {share}")
-    if not len(worth) == len(creators) == len(shown) == len(taken):
-        lengths = len(worth), len(creators), len(shown), len(taken)
-        raise ValueError(f"worth, creators, shown and taken differ in length: {lengths}")
+    if not len(worth) == len(shown) == len(taken):
+        lengths = len(worth), len(shown), len(taken)
+        raise ValueError(f"worth, shown and taken differ in length: {lengths}")
     if not np.isfinite(np.concatenate([worth, shown, taken])).all():
         raise ValueError("what speaks for an item, or its record, is not finite")
     order, n_places = order.copy(), len(order)
     propensity, given = np.ones(n_places), []
     wanted = share * n_places
     n_parts = min(int(np.ceil(wanted)), n_places - FIRST)
-    if n_parts < 1:
+    if n_parts < 1 or not fits(order):
         return Explored(order, propensity, np.zeros(0, dtype=np.int64))
+
+    def fits_at(place: int, arm: int) -> bool:
+        with_arm = order.copy()
+        with_arm[place] = arm
+        return fits(with_arm)
+
     chance = min(wanted / n_parts, 1.0)
     may = (shown < FEW_SHOWN) & (worth >= 0)
     may[order] = False
-    arms = _arms(order, worth, creators, may, max_per_creator)[: ARMS * n_parts]
+    arms = np.flatnonzero(may)
+    arms = arms[np.argsort(-worth[arms], kind="stable")][: ARMS * n_parts]
     for number, part in enumerate(np.array_split(np.arange(FIRST, n_places), n_parts)):
         of_part = arms[number::n_parts]
-        if len(of_part) == 0:
-            continue
-        best = chances(shown[of_part], taken[of_part])
         a_place = chance / len(part)
-        propensity[part] = 1.0 - a_place
+        for place in part:
+            if any(fits_at(place, arm) for arm in of_part):
+                propensity[place] = 1.0 - a_place
         if rng.random() < chance:
             place = part[rng.integers(len(part))]
-            arm = rng.choice(len(of_part), p=best)
-            order[place] = of_part[arm]
-            propensity[place] = a_place * best[arm]
-            given.append(place)
+            fitting = np.array([arm for arm in of_part if fits_at(place, arm)], dtype=np.int64)
+            if len(fitting):
+                best = chances(shown[fitting], taken[fitting])
+                which = rng.choice(len(fitting), p=best)
+                order[place] = fitting[which]
+                propensity[place] = a_place * best[which]
+                given.append(place)
     return Explored(order, propensity, np.array(given, dtype=np.int64))
 
 
-def _arms(
-    order: np.ndarray,
-    worth: np.ndarray,
-    creators: np.ndarray,
-    may: np.ndarray,
-    max_per_creator: int | None,
-) -> np.ndarray:
-    """Rows that may be tried, the most relevant first, one of each creator."""
-    if max_per_creator is not None:
-        listed = creators[order]
-        full, times = np.unique(listed[listed >= 0], return_counts=True)
-        may = may & ~np.isin(creators, full[times >= max_per_creator])
-    rows = np.flatnonzero(may)
-    rows = rows[np.argsort(-worth[rows], kind="stable")]
-    alone = np.where(creators[rows] < 0, -1 - np.arange(len(rows)), creators[rows])
-    _, first = np.unique(alone, return_index=True)
-    return rows[np.sort(first)]
+def at_most(most: int | None, creators: np.ndarray) -> Callable[[np.ndarray], bool]:
+    """Whether rows have at most so many of each creator (n,), below 0 for none; None: any number.
+
+    >>> fits = at_most(1, np.array([7, 7, -1, -1]))
+    >>> fits(np.array([0, 2, 3])), fits(np.array([0, 1]))
+    (True, False)
+    """
+    alone = np.where(creators < 0, -1 - np.arange(len(creators)), creators)
+    numbers = np.unique(alone, return_inverse=True)[1]
+    return lambda rows: most is None or bool(np.bincount(numbers[rows]).max(initial=0) <= most)
 
 
 def chances(shown: np.ndarray, taken: np.ndarray) -> np.ndarray:

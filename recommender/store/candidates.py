@@ -203,7 +203,21 @@ def _given(source: Source) -> tuple[str, list]:
     )
 
 
-LATEST = 1_000
+def little_known(*, latest: int) -> tuple[str, str, str, str]:
+    """Those that arrived last, which is not when they were published, for ORDERS.
+
+    latest  how many are looked at: where all are well known, a request must not read the whole
+            catalogue to find none
+    """
+    known = "LEFT JOIN recommender_exposure x ON x.item_id = i.id"
+    return (
+        "i.id",
+        f"coalesce(x.shown, 0) < {FEW_SHOWN:g}",
+        f"(SELECT * FROM catalog_item i WHERE {SHOWN} ORDER BY id DESC LIMIT {latest}) i {known}",
+        f"matching i {known}",
+    )
+
+
 # By what, of which items, and where they are read: among all, and among few that match.
 ORDERS = {
     "popular": (
@@ -213,15 +227,7 @@ ORDERS = {
         "matching i JOIN recommender_popularity p ON p.item_id = i.id",
     ),
     "new": (MOMENT, "true", "catalog_item i", "matching i"),
-    # Those that arrived last, which is not when they were published. Only so many are looked at:
-    # where all are well known, a request must not read the whole catalogue to find none.
-    "little_known": (
-        "i.id",
-        f"coalesce(x.shown, 0) < {FEW_SHOWN:g}",
-        f"(SELECT * FROM catalog_item i WHERE {SHOWN} ORDER BY id DESC LIMIT {LATEST}) i"
-        " LEFT JOIN recommender_exposure x ON x.item_id = i.id",
-        "matching i LEFT JOIN recommender_exposure x ON x.item_id = i.id",
-    ),
+    "little_known": little_known(latest=1_000),
 }
 FILLERS = ("popular", "new")  # that go on as long as a filter needs
 

@@ -12,6 +12,7 @@ from recommender.ranking.explore import (
     LEFT,
     TAKEN,
     Explored,
+    at_most,
     chances,
     explore,
     records,
@@ -37,18 +38,18 @@ class Case:
         n = self.places + self.new
         columns = {
             "worth": np.linspace(1, 0.5, n),
-            "creators": np.full(n, NOBODY),
             "shown": np.r_[np.full(self.places, 900.0), np.zeros(self.new)],
             "taken": np.zeros(n),
         }
-        for name, column in columns.items():
+        creators = np.full(n, NOBODY)
+        for name, column in (columns | {"creators": creators}).items():
             for row, value in getattr(self, name).items():
                 column[row] = value
         return explore(
             np.arange(self.places),
             *columns.values(),
             share=self.share,
-            max_per_creator=self.max_per_creator,
+            fits=at_most(self.max_per_creator, creators),
             rng=np.random.default_rng(seed),
         )
 
@@ -126,9 +127,24 @@ def test_a_creator_who_fills_the_list_gets_no_place_more():
     assert case.tried() == {21, 22}
 
 
-def test_two_places_do_not_go_to_one_creator():
-    case = Case(places=40, new=4, share=0.05, creators=dict.fromkeys((39, 40, 41, 42), 5))
-    assert case.tried() == {40, 43}  # of a creator the more relevant
+def test_two_places_do_not_go_to_a_creator_who_has_room_for_one():
+    case = Case(places=40, new=4, creators=dict.fromkeys((0, 1, 40, 41, 42, 43), 5))
+    both = [len(given(case.explore(seed))) for seed in range(50)]
+    assert both == [1] * 50
+    assert case.tried() == {40, 42}  # those of the first part
+
+
+def test_an_item_gets_the_place_of_another_of_its_creator():
+    case = Case(places=20, new=1, creators={0: 5, 1: 5, 7: 5, 20: 5})
+    lists = [case.explore(seed) for seed in range(200)]
+    assert {tuple(explored.places) for explored in lists} == {(), (7,)}
+    kept = next(explored for explored in lists if not len(explored.places))
+    assert kept.propensity == pytest.approx([1.0] * 7 + [16 / 17] + [1.0] * 12)
+
+
+def test_a_list_that_keeps_no_limit_stays_as_it_is():
+    case = Case(places=20, new=3, creators=dict.fromkeys(range(4), 5))
+    assert case.tried() == set()
 
 
 def test_of_many_the_most_relevant_are_tried():
@@ -161,7 +177,8 @@ def test_one_item_alone_is_surely_the_best():
 @pytest.mark.parametrize(("places", "share"), [(6, 0.1), (6, 0.5), (20, 0.05), (5, 1.0)])
 def test_items_come_to_stand_where_they_do_as_often_as_the_propensity_says(places, share):
     case = Case(places=places, new=5, share=share, shown={places: 20}, taken={places: 5})
-    n, often, said = 20_000, {}, {}
+    case.creators, case.max_per_creator = {3: 5, places + 1: 5}, 1  # this one fits at place 3 alone
+    n, often, said = 5_000, {}, {}
     for seed in range(n):
         explored = case.explore(seed)
         for place, row in enumerate(explored.order.tolist()):
@@ -195,9 +212,9 @@ def test_columns_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match="differ in length"):
         explore(
             np.arange(2),
-            *(np.zeros(n) for n in (4, 4, 3, 4)),
+            *(np.zeros(n) for n in (4, 3, 4)),
             share=0.5,
-            max_per_creator=None,
+            fits=lambda rows: True,
             rng=np.random.default_rng(0),
         )
 

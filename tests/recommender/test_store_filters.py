@@ -211,6 +211,12 @@ def test_what_is_new_fills_the_pool_when_nothing_else_does(shelf, space):
     assert len(found('category = "war"', few, space=space, limit=4)) == 4
 
 
+def test_a_filter_finds_as_many_little_known_as_were_asked_for(shelf, space):
+    last_came = [pk for pk in shelf if "war" in shelf[pk]["category"]][::-1]
+    source = Source(weight=1, order="little_known", limit=3)
+    assert found('category = "war"', source, space=space) == last_came[:3]
+
+
 def test_an_index_that_gives_up_early_makes_no_list_short(shelf, space):
     passes = [pk for pk in shelf if "war" in shelf[pk]["category"]]
     vector = store.embedding_of(space, passes[0])

@@ -11,7 +11,7 @@ from catalog import services
 from catalog.models import Item
 from recommender import embed, store
 from recommender.candidates.fusion import reciprocal_rank
-from recommender.store import Source
+from recommender.store import Source, candidates
 from tests.factories import make_item
 
 pytestmark = pytest.mark.django_db
@@ -75,6 +75,7 @@ def test_what_is_hidden_or_removed_comes_from_no_source(ids):
         Source(weight=1, item_ids=ids),
         Source(weight=1, order="popular"),
         Source(weight=1, order="new"),
+        Source(weight=1, order="little_known"),
         Source(weight=1, vector=vector),
     ):
         assert sorted(found(source, space=space)) == sorted(ids[2:])
@@ -88,6 +89,18 @@ def test_the_most_popular_first_equals_by_id_and_what_nobody_likes_not_at_all(id
     popular({ids[5]: 0.9, ids[4]: 0.5, ids[3]: 0.5, ids[2]: 0.5, ids[1]: 0.0})
     assert found(Source(weight=1, order="popular")) == [ids[5], ids[2], ids[3], ids[4]]
     assert found(Source(weight=1, order="popular", limit=2)) == [ids[5], ids[2]]
+
+
+def test_little_known_are_the_last_that_came_whenever_they_were_published(ids):
+    known = np.array(ids[10:])
+    store.put_exposure(known, np.array([49.9, 50.0]), np.zeros(2))
+    assert found(Source(weight=1, order="little_known")) == [*ids[10::-1]]
+    assert found(Source(weight=1, order="little_known", limit=2)) == [ids[10], ids[9]]
+
+
+def test_little_known_are_looked_for_among_so_many_that_came_last(ids, monkeypatch):
+    monkeypatch.setitem(candidates.ORDERS, "little_known", candidates.little_known(latest=3))
+    assert found(Source(weight=1, order="little_known")) == [*ids[:8:-1]]
 
 
 def test_the_nearest_to_a_vector_first():
@@ -105,6 +118,7 @@ def test_a_pool_carries_what_ranking_needs():
     plain = make_item("plain", published_at=NOW)
     made = make_item("made", categories=["tea", "tin"], creator="Ann", published_at=NOW)
     popular({made.pk: 0.5})
+    store.put_exposure(np.array([made.pk]), np.array([8.5]), np.array([1.25]))
     pool = store.find(None, [Source(weight=1, item_ids=[made.pk, plain.pk])], seen=[], limit=5)
     assert pool.ids.tolist() == [made.pk, plain.pk]
     assert pool.uuids == [made.uuid, plain.uuid]
@@ -115,6 +129,7 @@ def test_a_pool_carries_what_ranking_needs():
     assert pool.creators.tolist() == [made.creators.get().pk, -1]
     assert pool.popularity.tolist() == [0.5, 0]
     assert pool.trend.tolist() == [0.25, 0]
+    assert (pool.shown.tolist(), pool.taken.tolist()) == ([8.5, 0], [1.25, 0])
     assert pool.moments.tolist() == [NOW.timestamp()] * 2
     assert not pool.vectors.any()
 

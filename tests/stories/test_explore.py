@@ -103,10 +103,11 @@ def test_the_reason_is_told_in_chinese(as_alice, shop):
 
 def test_one_id_gives_one_list(as_alice, shop, monkeypatch):
     for number in range(10):
-        make_item(f"accordion number {number}")
+        make_item(f"accordion number {number}", published_at=LONG_AGO)
     for served in (uuid7(), uuid7()):
         monkeypatch.setattr(recommend, "uuid7", lambda served=served: served)
         first = ask(as_alice, limit=20)
+        assert len(first["diversity"]["explored"]) == 1
         Served.objects.all().delete()
         assert ask(as_alice, limit=20) == first
 
