@@ -167,10 +167,14 @@ def digest(system: Peer, folder: Path) -> str:
 
 
 def python_of(system: Peer, work: Path) -> Path:
-    """The Python of a peer's environment, which is made when its requirements are new."""
+    """The Python that a peer runs in: ours, or that of its own environment."""
     if not system.requirements:
         return Path(sys.executable)
-    wanted = HERE / "peers" / system.requirements
+    return environment(HERE / "peers" / system.requirements, work)
+
+
+def environment(wanted: Path, work: Path) -> Path:
+    """The Python of an environment made from a file of requirements, anew when that changes."""
     venv = work / "venvs" / wanted.stem
     stamp = venv / "made-from.txt"
     if not stamp.exists() or stamp.read_text() != wanted.read_text():

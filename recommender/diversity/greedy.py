@@ -1,6 +1,7 @@
 """What the greedy choices share: checks, one scale of relevance, and who may be chosen next."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Protocol
 
 import numpy as np
@@ -55,8 +56,8 @@ class Greedy:
         elif np.shape(groups) != relevance.shape:
             raise ValueError(f"shapes disagree: groups {np.shape(groups)}, rows {relevance.shape}")
         # One product instead of a look at each number: what is not finite stays so in the sum.
-        if not np.isfinite(np.vdot(vectors, vectors)) or not np.isfinite(relevance).all():
-            raise ValueError("a vector or a relevance is not finite")
+        if not isfinite(np.vdot(vectors, vectors)):
+            raise ValueError("a vector is not finite")
         self.vectors, self.relevance = vectors, relevance
         self.k = min(k, len(relevance))
         self.share = min(diversity, MOST_DIVERSITY)
@@ -77,23 +78,27 @@ class Greedy:
         take   told of each row taken, but for the last
         Once every gain is -inf, the others follow by relevance.
         """
-        chosen = np.zeros(self.k, dtype=np.int64)
-        for place in range(self.k):
+        chosen: list[int] = []
+        while len(chosen) < self.k:
             gain = gains()
             best = int(gain.argmax())
-            while self._gate is not None and gain[best] > -np.inf and not self._gate.admits(best):
-                worth[best] = gain[best] = -np.inf
-                best = int(gain.argmax())
+            if self._gate is not None:
+                while gain[best] > -np.inf and not self._gate.admits(best):
+                    worth[best] = gain[best] = -np.inf
+                    best = int(gain.argmax())
             if gain[best] == -np.inf:
-                return self.by_relevance(chosen[:place])
-            chosen[place] = best
+                return self.by_relevance(chosen)
+            chosen.append(best)
             worth[best] = -np.inf
-            self._count(best, worth)
-            if place + 1 < self.k:
+            if self._gate is not None:
+                self._gate.take(best)
+            if self._groups is not None:
+                self._close_full_group(best, worth)
+            if len(chosen) < self.k:
                 take(best)
-        return chosen
+        return np.array(chosen, dtype=np.int64)
 
-    def by_relevance(self, chosen: np.ndarray | tuple = ()) -> np.ndarray:
+    def by_relevance(self, chosen: Sequence[int] = ()) -> np.ndarray:
         """(k,) int64: the rows chosen so far, then by relevance, ties to the lower row.
 
         Rows beyond max_per_group of their group, and those that the gate turns down, come last of
@@ -103,7 +108,7 @@ class Greedy:
         if len(chosen):
             left = np.ones(len(order), dtype=bool)
             left[chosen] = False
-            order = np.concatenate([chosen, order[left[order]]])
+            order = np.concatenate([np.array(chosen, dtype=np.int64), order[left[order]]])
         if self._groups is not None:
             order = self._capped(order)
         if self._gate is not None:
@@ -119,14 +124,12 @@ class Greedy:
             order = np.array([*taken, *turned_down], dtype=np.int64)
         return order[: self.k].astype(np.int64)
 
-    def _count(self, row: int, worth: np.ndarray) -> None:
-        if self._gate is not None:
-            self._gate.take(row)
-        if self._groups is None or (group := int(self._groups[row])) < 0:
-            return
-        self._left[group] = self._left.get(group, self._most) - 1
-        if self._left[group] == 0:
-            worth[self._groups == group] = -np.inf
+    def _close_full_group(self, row: int, worth: np.ndarray) -> None:
+        group = int(self._groups[row])
+        if group >= 0:
+            self._left[group] = self._left.get(group, self._most) - 1
+            if self._left[group] == 0:
+                worth[self._groups == group] = -np.inf
 
     def _capped(self, order: np.ndarray) -> np.ndarray:
         of = self._groups[order]
@@ -141,9 +144,14 @@ class Greedy:
 
 
 def stretched(relevance: np.ndarray) -> np.ndarray:
-    """(n,) float32: the lowest becomes 0 and the highest 1; all 0 where they are all equal."""
+    """(n,) float32: the lowest becomes 0 and the highest 1; all 0 where they are all equal.
+
+    Raises ValueError if a number is not finite
+    """
     if len(relevance) == 0:
         return np.zeros(0, dtype=np.float32)
-    lowest = relevance.min()
-    span = relevance.max() - lowest
+    lowest, highest = relevance.min(), relevance.max()
+    if not (isfinite(lowest) and isfinite(highest)):
+        raise ValueError("a relevance is not finite")
+    span = highest - lowest
     return ((relevance - lowest) / (span if span > 0 else 1)).astype(np.float32)

@@ -42,16 +42,18 @@ def mmr(
     if greedy.plain:
         return greedy.by_relevance()
 
-    share = np.float32(greedy.share)
+    share, vectors = np.float32(greedy.share), greedy.vectors
     worth = greedy.worth * (1 - share)
     repeats = np.zeros_like(worth)  # share x similarity to the nearest chosen
     similar, gain = np.empty_like(worth), np.empty_like(worth)
+    scaled = np.empty(vectors.shape[1], dtype=np.float32)
 
     def gains() -> np.ndarray:
         return np.subtract(worth, repeats, out=gain)
 
     def take(row: int) -> None:
-        np.dot(greedy.vectors, greedy.vectors[row] * share, out=similar)
+        np.multiply(vectors[row], share, out=scaled)
+        vectors.dot(scaled, out=similar)
         np.maximum(repeats, similar, out=repeats)
 
     return greedy.choose(worth, gains, take)

@@ -39,17 +39,19 @@ def msd(
     if greedy.plain:
         return greedy.by_relevance()
 
-    share = np.float32(greedy.share)
+    share, vectors = np.float32(greedy.share), greedy.vectors
     worth = greedy.worth * (1 - share) / 2
-    apart = np.zeros_like(worth)
-    similar, gain = np.empty_like(worth), np.empty_like(worth)
+    weight = share / TOGETHER
+    scaled = np.empty(vectors.shape[1], dtype=np.float32)
+    similar = np.empty_like(worth)
 
     def gains() -> np.ndarray:
-        return np.add(worth, apart, out=gain)
+        return worth.copy()
 
     def take(row: int) -> None:
         # Every row gets the same 1 for each row chosen, which decides nothing.
-        np.dot(greedy.vectors, greedy.vectors[row] * (share / TOGETHER), out=similar)
-        np.subtract(apart, similar, out=apart)
+        np.multiply(vectors[row], weight, out=scaled)
+        vectors.dot(scaled, out=similar)
+        np.subtract(worth, similar, out=worth)
 
     return greedy.choose(worth, gains, take)
