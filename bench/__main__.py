@@ -1,6 +1,7 @@
 """Measure what bench/README.md says: `make bench`, or a part of it.
 
 make bench ARGS="requests --items=10000"
+make bench ARGS=filters
 make bench ARGS="quality --data ml-100k --split loo --system popularity"
 """
 
@@ -22,9 +23,11 @@ def main() -> int:
         from recsite.local import services
 
         services.start()
-    if options.part != "quality":
-        measure_requests(options)
-    if options.part != "requests":
+    if options.part in (None, "requests"):
+        measure(options, "requests", sizes=[10_000, 100_000])
+    if options.part in (None, "filters"):
+        measure(options, "filters", sizes=[100_000])
+    if options.part in (None, "quality"):
         from bench.quality import run
 
         run.main(options)
@@ -35,8 +38,10 @@ def parsed(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("part", nargs="?", choices=["requests", "quality"], help="both if omitted")
-    requests = parser.add_argument_group("requests")
+    parser.add_argument(
+        "part", nargs="?", choices=["requests", "filters", "quality"], help="all if omitted"
+    )
+    requests = parser.add_argument_group("requests and filters")
     requests.add_argument("--items", type=int, action="append", help="sizes of the catalogue")
     requests.add_argument("--rounds", type=int, default=ROUNDS)
     quality = parser.add_argument_group("quality", "each may be given again; part of a name does")
@@ -47,28 +52,40 @@ def parsed(words: list[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def measure_requests(options: argparse.Namespace) -> None:
-    sizes = options.items or [10_000, 100_000]
+# What measures a part, and the columns of its table.
+TABLES = {
+    "requests": (
+        "bench.request",
+        "items | GET p50 ms | p95 | its vector statement p50 ms | ratio"
+        " | one search of 200 p50 ms | ratio | recall@200 | web process MB | torch",
+    ),
+    "filters": (
+        "bench.filters",
+        "filter | items that pass | found too few | recall@200 | one search of 200 p50 ms | ratio"
+        " | a whole list p50 ms | ratio",
+    ),
+}
+
+
+def measure(options: argparse.Namespace, part: str, *, sizes: list[int]) -> None:
+    module, columns = TABLES[part]
     rows = []
-    for size in sizes:
+    for size in options.items or sizes:
         done = subprocess.run(
-            [sys.executable, "-m", "bench.request", str(size), str(options.rounds)],
+            [sys.executable, "-m", module, str(size), str(options.rounds)],
             stdout=subprocess.PIPE,
             text=True,
             check=True,
         )
         rows.append(done.stdout.strip())
         print(rows[-1], flush=True)
-    arguments = "".join(f" --items={n}" for n in sizes) if options.items else ""
-    command = f'make bench ARGS="requests{arguments}"'
-    columns = (
-        "items | GET p50 ms | p95 | its vector statement p50 ms | ratio"
-        " | one search of 200 p50 ms | ratio | recall@200 | web process MB | torch"
-    )
+    arguments = "".join(f" --items={n}" for n in options.items or ())
+    arguments += f" --rounds={options.rounds}" if options.rounds != ROUNDS else ""
+    command = f'make bench ARGS="{part}{arguments}"'
     title = f"| {columns} |\n|{'---|' * (columns.count('|') + 1)}\n"
     today = datetime.now(UTC).date()
     made = f"\n`{command}` on {today}, {os.cpu_count()} cores, {platform.machine()}.\n"
-    readme.replace("measured", title + "\n".join(rows) + f"\n{made}")
+    readme.replace(part, title + "\n".join(rows) + f"\n{made}")
 
 
 if __name__ == "__main__":
