@@ -1,0 +1,106 @@
+"""The same thing twice in a pool: other editions, reposts; to be shown once, "and 3 similar".
+
+Two rows are of one thing if their texts say nearly the same (cosine of vectors) and their titles
+read nearly alike (trigrams as in PostgreSQL's pg_trgm, of titles without case, accents,
+punctuation, articles and words for editions). Either alone is not enough: a remake has the title
+and another text, a sequel the text and another number. So numbers in titles must agree, II and 2
+alike.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+# Measured, see docs/diversity.md: what planted copies reach and different films do not.
+SAME_TITLE_COSINE = 0.75
+LIKE_TITLE_COSINE = 0.8
+LIKE_TITLE = 0.6
+
+EDITION = {
+    "anniversary", "audiobook", "collectors", "cut", "deluxe", "directors", "ebook", "edition",
+    "extended", "hardback", "hardcover", "illustrated", "paperback", "reissue", "remastered",
+    "repost", "reprint", "restored", "revised", "special", "unabridged", "uncensored", "uncut",
+    "unrated", "version",
+}  # fmt: skip
+ARTICLES = {
+    "a", "an", "das", "der", "die", "el", "il", "la", "las", "le", "les", "lo", "los", "the",
+}  # fmt: skip
+ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9"}
+WORDS = re.compile(r"[0-9]+|[一二三四五六七八九十百]+|[^\W\d_]+")
+NUMBER = re.compile(r"[0-9]+|[一二三四五六七八九十百]+")
+
+
+def duplicate_of(vectors: np.ndarray, titles: Sequence[str], relevance: np.ndarray) -> np.ndarray:
+    """(n,) int64: of each row the row to show in its stead, itself if there is none.
+
+    vectors    (n, d) unit rows, centred; a row of zeros is a duplicate of nothing
+    titles     n texts
+    relevance  (n,): of a group the most relevant row is shown, of equals the lower one
+    A row joins the most relevant row shown that it duplicates, and nothing else joins by it: groups
+    do not grow in chains. Raises ValueError if shapes disagree
+
+    >>> rows = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> duplicate_of(rows, ["Heat", "HEAT (special edition)", "Heat"], np.array([1, 2, 3])).tolist()
+    [1, 1, 2]
+    """
+    vectors, relevance = np.asarray(vectors, dtype=np.float32), np.asarray(relevance)
+    n = len(titles)
+    if vectors.ndim != 2 or len(vectors) != n or relevance.shape != (n,):
+        raise ValueError(
+            f"shapes disagree: vectors {vectors.shape}, {n} titles, relevance {relevance.shape}"
+        )
+    shown_for = np.arange(n)
+    near = np.triu(vectors @ vectors.T >= min(SAME_TITLE_COSINE, LIKE_TITLE_COSINE), 1)
+    near |= near.T
+    place = np.empty(n, dtype=np.int64)  # in the order of relevance
+    place[np.argsort(-relevance, kind="stable")] = np.arange(n)
+    for row in sorted(np.flatnonzero(near.any(axis=1)), key=place.__getitem__):
+        for other in sorted(np.flatnonzero(near[row]), key=place.__getitem__):
+            if place[other] > place[row]:
+                break
+            cosine = float(vectors[row] @ vectors[other])
+            if shown_for[other] == other and alike(titles[row], titles[other], cosine):
+                shown_for[row] = other
+                break
+    return shown_for
+
+
+def alike(title: str, other: str, cosine: float) -> bool:
+    """Whether two titles, of texts with this cosine, are of one thing."""
+    one, two = plain(title), plain(other)
+    if numbers(one) != numbers(two):
+        return False
+    if one == two:
+        return cosine >= SAME_TITLE_COSINE
+    return cosine >= LIKE_TITLE_COSINE and trigram_likeness(one, two) >= LIKE_TITLE
+
+
+def plain(title: str) -> str:
+    """A title as it is compared: words in lower case, without accents, articles and editions.
+
+    >>> plain("Amélie, The (Director's Cut)"), plain("Rocky II")
+    ('amelie', 'rocky 2')
+    """
+    letters = unicodedata.normalize("NFKD", title.replace("'", "").replace("’", "")).casefold()
+    letters = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    words = [ROMAN.get(word, word) for word in WORDS.findall(letters)]
+    kept = [word for word in words if word not in ARTICLES and word not in EDITION]
+    return " ".join(kept or words)
+
+
+def numbers(title: str) -> Counter[str]:
+    return Counter(NUMBER.findall(title))
+
+
+def trigram_likeness(one: str, other: str) -> float:
+    """Trigrams that two plain titles share, of all that they have, 0 to 1; 0 for nothing."""
+    first, second = _trigrams(one), _trigrams(other)
+    return len(first & second) / max(len(first | second), 1)
+
+
+def _trigrams(title: str) -> set[str]:
+    padded = (f"  {word} " for word in title.split())
+    return {word[at : at + 3] for word in padded for at in range(len(word) - 2)}
