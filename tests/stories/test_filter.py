@@ -47,6 +47,7 @@ def similar_to(item: Item) -> str:
         ('price < 5 and language = "zh"', [1, 3]),
         ('category in ("kitchen", "war") and not creator = "Bob"', [1, 2]),
         ("attr:litres >= 1", [10, 11]),
+        ('creator = "Bob"', [*range(3, 12)]),  # more than a list has of one creator otherwise
         ("price > 100", []),
         ("not price >= 0", None),
     ],
