@@ -4,6 +4,8 @@ Accuracy is binary: an item was liked afterwards, or it was not. Rank counts fro
 relevant, or a k below 1, there is nothing to find: that raises ValueError, and is not scored.
 """
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 
@@ -100,3 +102,61 @@ def in_common(shown: np.ndarray, n_lists: int, k: int) -> float:
         return 0.0
     times = np.unique(shown, return_counts=True)[1].astype(np.float64)
     return float((times * (times - 1)).sum() / (n_lists * (n_lists - 1.0) * k))
+
+
+def alpha_ndcg(
+    shown: np.ndarray,
+    relevant: np.ndarray,
+    aspects: Mapping[int, np.ndarray],
+    k: int,
+    alpha: float = 0.5,
+) -> float:
+    """NDCG in which an aspect that was already found counts 1 - alpha as much each time again.
+
+    aspects  of each item, (a,) bool; an item that is not there, or has none, finds nothing
+    A relevant item gains 1 for each of its aspects, less those found before; the ideal list takes
+    the relevant items greedily, since the best order is hard to find. With one aspect for all and
+    alpha 0 it is ndcg(). An empty list scores 0, and so does any where nothing relevant has an
+    aspect. Source: Clarke et al. 2008, doi:10.1145/1390334.1390446.
+    """
+    hits = _hits(shown, relevant, k)
+    discount = 1 / np.log2(np.arange(2, k + 2))
+    left = [aspects[int(item)] for item in np.unique(relevant) if int(item) in aspects]
+    width = len(left[0]) if left else 0
+    nothing = np.zeros(width, dtype=bool)
+
+    found = np.zeros(width)  # times
+    score = 0.0
+    for item, hit, weight in zip(shown[:k], hits, discount, strict=False):
+        if hit:
+            of_item = aspects.get(int(item), nothing)
+            score += weight * (of_item * (1 - alpha) ** found).sum()
+            found += of_item
+    found = np.zeros(width)
+    ideal = 0.0
+    for weight in discount[: len(left)]:
+        gains = [(of_item * (1 - alpha) ** found).sum() for of_item in left]
+        best = int(np.argmax(gains))
+        ideal += weight * gains[best]
+        found += left.pop(best)
+    return float(score / ideal) if ideal else 0.0
+
+
+def overlap(shown: np.ndarray, before: np.ndarray) -> float:
+    """Share of a list that stood in the one before it. An empty list scores 0."""
+    return float(np.isin(shown, before).mean()) if len(shown) else 0.0
+
+
+def mean_overlap(lists: Sequence[np.ndarray]) -> float:
+    """Items that two people's lists share, as a share of a list: the mean over all pairs of people.
+
+    Lists repeat no item. Counted by item, so that it takes no longer for more pairs; of lists of
+    different lengths the mean length counts. Fewer than two lists score 0.
+    """
+    places = sum(len(shown) for shown in lists)
+    if len(lists) < 2 or not places:
+        return 0.0
+    _, people = np.unique(np.concatenate(lists), return_counts=True)
+    shared = (people * (people - 1) / 2).sum()
+    pairs = len(lists) * (len(lists) - 1) / 2
+    return float(shared / pairs / (places / len(lists)))
