@@ -180,8 +180,7 @@ def _nearest(space: Space, source: Source, only: Condition | None) -> tuple[str,
     ranked = "SELECT item_id, row_number() OVER (ORDER BY distance, item_id) AS rank FROM"
     if only is None:
         return f"{ranked} ({everything} ORDER BY {distance} {best}) nearest", [vector, vector]
-    # Of the three at most one finds anything, but for the last, which makes up for the second:
-    # among few matches, by the index, and among all when that has gone as far as it may.
+    # Among few matches; else by the index; and when that has gone as far as it may, among the rest.
     few = f"SELECT e.item_id, {distance} AS distance FROM near e ORDER BY distance {best}"
     many = f"{everything} AND {only.sql} AND {MANY}"
     return (
