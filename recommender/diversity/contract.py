@@ -22,7 +22,8 @@ import numpy as np
 
 from recommender.diversity.greedy import Gate
 
-SEARCH_STEPS = 1000  # about 50 ms on 200 candidates
+SEARCH_STEPS = 1000  # of one search; about 50 ms on 200 candidates
+MORE_STEPS = 1000  # of all that follow together, when limits must give way
 REPAIR_STEPS = 60  # of the search for another witness, when one row of it cannot be exchanged
 DIGITS = 4
 CEILINGS = ("max_similarity", "max_per_category", "max_per_creator")  # in this order they give way
@@ -344,11 +345,15 @@ class _Search:
         self._pool, self._k = pool, k
         self._found: dict[Limits, list[int] | None] = {}
         self._steps = 0
+        self._spare = SEARCH_STEPS + MORE_STEPS
         self.unsure: set[Limits] = set()  # those for which the steps ran out
 
     def find(self, limits: Limits) -> list[int] | None:
         if limits not in self._found:
-            self._found[limits] = self.completed(_State(self._pool, limits), SEARCH_STEPS)
+            # However little is left, it is enough for a search that takes no step back.
+            steps = max(min(SEARCH_STEPS, self._spare), 2 * self._k)
+            self._found[limits] = self.completed(_State(self._pool, limits), steps)
+            self._spare -= steps - self._steps
             if self._found[limits] is None and self._steps == 0:
                 self.unsure.add(limits)
         return self._found[limits]
