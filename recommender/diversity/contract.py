@@ -6,9 +6,9 @@ decide this is hard in general (a floor of categories is a maximum coverage, a c
 an independent set), so that on large pools with limits that leave hardly a way it may give up. It
 never does for max_per_creator alone, nor for any limit that a list built without a step back keeps.
 
-How. The strategy runs freely first; if that list keeps the limits, nothing else is done. Otherwise
-a witness is searched for, k rows that keep them, and the strategy runs again through a gate, which
-admits a row only if there is still a witness that holds it and all rows taken so far.
+How. The strategy runs freely first, then through a gate that turns down what breaks a ceiling; the
+first list that keeps the limits is the answer. Otherwise a witness is searched for, k rows that
+keep them, and the gate admits a row only if there is still a witness that holds it and all taken.
 
 Where no k candidates keep all, limits give way no further than they must: a floor only to what k
 candidates can reach, for floors come first; then max_similarity, max_per_category and
@@ -121,13 +121,15 @@ class Contract:
         order = choose(None)
         if not self._broken(order):
             return Kept(order, (), ())
-        if self._settled is None:
-            self._settled = self._settle()
-        limits, witness, reasons = self._settled
-        refused: set[str] = set()
-        if witness is not None:
-            gate = _Gate(self._candidates, limits, witness)
-            order, refused = choose(gate), gate.refused
+        gate = _Gate(self._candidates, self.limits)
+        order, reasons = choose(gate), {}
+        if self._broken(order):
+            if self._settled is None:
+                self._settled = self._settle()
+            limits, witness, reasons = self._settled
+            if witness is not None:
+                gate = _Gate(self._candidates, limits, witness)
+                order = choose(gate)
         broken = self._broken(order)
         levels = self._candidates.levels(order)
         unmet = tuple(
@@ -135,7 +137,7 @@ class Contract:
             for name in self.limits.asked()
             if name in broken
         )
-        binding = tuple(n for n in self.limits.asked() if n in refused or n in broken)
+        binding = tuple(n for n in self.limits.asked() if n in gate.refused or n in broken)
         return Kept(order, binding, unmet)
 
     def _broken(self, order: np.ndarray) -> set[str]:
@@ -397,11 +399,11 @@ class _Search:
 
 
 class _Gate:
-    """Admits a row if k rows that keep the limits hold it and all those taken."""
+    """Admits a row that breaks no ceiling beside those taken; with a witness, k rows that keep the
+    limits, also only if some k such rows hold it and all those taken."""
 
-    def __init__(self, pool: _Candidates, limits: Limits, witness: list[int]) -> None:
+    def __init__(self, pool: _Candidates, limits: Limits, witness: list[int] | None = None) -> None:
         self._pool, self._limits, self._witness = pool, limits, witness
-        self._search = _Search(pool, len(witness))
         self._state = _State(pool, limits)
         self.refused: set[str] = set()  # the limits for which a row was turned down
 
@@ -409,13 +411,13 @@ class _Gate:
         if broken := self._state.broken_by(row):
             self.refused |= broken
             return False
-        if row in self._witness:
+        if self._witness is None or row in self._witness:
             return True
         witness, in_the_way = self._exchanged(row)
         if witness is None:
             with_it = self._state.copy()
             with_it.take(row)
-            witness = self._search.completed(with_it, REPAIR_STEPS)
+            witness = _Search(self._pool, len(self._witness)).completed(with_it, REPAIR_STEPS)
         if witness is None:
             self.refused |= in_the_way
             return False
