@@ -25,6 +25,7 @@ LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def _explores(settings):
     settings.EXPLORATION_SHARE = 0.05
+    settings.POOL_SIZE = 50  # so that a pool is of ten for each place
 
 
 def make_known(items) -> None:
@@ -35,7 +36,7 @@ def make_known(items) -> None:
 
 @pytest.fixture
 def shop():
-    """Kettles that everybody knows, more of them than a pool takes."""
+    """Kettles that everybody knows, more of them than a pool of a list of ten takes."""
     kettles = [make_item(f"kettle number {n}") for n in range(150)]
     embed_and_learn()
     make_known(kettles)
@@ -91,6 +92,7 @@ def test_the_list_says_which_place_was_given_away_and_with_what_chance(as_alice,
     chances[place - 1] = 1 / 17
     assert served.propensity == pytest.approx(chances)
     assert served.settings["exploration"] == 0.05
+    assert answer["diversity"]["relevance_kept"] < 1  # of this list, not of the one it came from
 
 
 def test_the_reason_is_told_in_chinese(as_alice, shop):
