@@ -356,7 +356,7 @@ class ServedAdmin(ReadOnly):
     list_filter = ["scenario"]
     search_fields = ["=id", "=user__email"]
     ordering = ["-id"]  # a UUIDv7 sorts by time
-    fields = ["id", "user", "scenario", "served_at", "settings", "report", "items"]
+    fields = ["id", "user", "scenario", "served_at", "settings", "report", "propensity", "items"]
     readonly_fields = ["items"]
 
     @admin.display(description=gettext_lazy("items"))

@@ -277,6 +277,7 @@ def test_a_served_list_is_shown_in_its_order(operator, history):
     page = operator.get(address(Served, "change", row.pk)).content.decode()
     first = Item.objects.get(pk=row.item_ids[0])
     assert f"<div>1. {first.title} (" in page
+    assert "Chance of each" in page
 
 
 def test_the_admin_is_not_where_everybody_looks(visitor):
