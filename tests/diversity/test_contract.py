@@ -186,6 +186,23 @@ def test_two_limits_that_each_could_be_kept_but_not_both():
     assert (unmet.limit, unmet.got) == ("max_per_category", 2)
 
 
+def test_the_row_of_most_categories_is_left_out_where_two_others_cover_more():
+    categories = np.array(
+        [[0, 1, 1, 1, 1, 0], [1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 0, 0]], dtype=bool
+    )
+    pool = np.array([0.9, 0.5, 0.4, 1]), categories, np.full(4, -1), np.eye(4)
+    found = kept(Limits(min_categories=6), 2, *pool)
+    assert (found.order.tolist(), found.unmet) == ([1, 2], ())
+
+
+def test_rows_of_nobody_fill_what_creators_may_not():
+    categories = np.array([[1, 0], [1, 0], [1, 0], [1, 0], [0, 1]], dtype=bool)
+    pool = np.linspace(1, 0, 5), categories, np.array([1, 1, -1, -1, -1]), np.eye(5)
+    found = kept(Limits(min_categories=2, max_per_creator=1), 3, *pool, diversity=0)
+    assert (found.order.tolist(), found.unmet) == ([0, 2, 4], ())
+    assert found.binding == ("min_categories", "max_per_creator")
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_limits_of_a_page_are_kept_among_many(seed):
     rng = np.random.default_rng(seed)
