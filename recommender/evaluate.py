@@ -12,6 +12,7 @@ from datetime import datetime
 import numpy as np
 
 from recommender import store
+from recommender.diversity import Limits
 from recommender.diversity.measures import category_distance, vector_distance
 from recommender.evaluation import compare, metrics
 from recommender.evaluation.fitting import fit_model, is_good, part, some_items
@@ -69,16 +70,14 @@ class Evaluation:
     n_new: int = 0  # items that were taken for new ones
 
 
-def systems(k: int, diversity: float, max_per_creator: int | None) -> list[System]:
+def systems(k: int, diversity: float, limits: Limits) -> list[System]:
     """Relevance order, each strategy at some strengths, and popularity beside them."""
     strengths = sorted({0.3, 0.6, diversity} - {0.0})
     return [
         System("popularity", None),
         System("relevance order", Rules(limit=k, diversity=0.0)),
         *(
-            System(
-                f"{strategy.upper()} {strength:g}", Rules(k, strength, strategy, max_per_creator)
-            )
+            System(f"{strategy.upper()} {strength:g}", Rules(k, strength, strategy, limits=limits))
             for strategy in ("mmr", "dpp")
             for strength in strengths
         ),
@@ -134,7 +133,7 @@ def evaluate(
         raise TooFew("nobody liked an item afterwards that is still shown and was new to them")
     results = [
         _measured(system, past, model, people, targets, k, pool_size, progress)
-        for system in systems(k, diversity, max_per_creator)
+        for system in systems(k, diversity, Limits(max_per_creator=max_per_creator))
     ]
     rules = Rules(limit=k, diversity=0.0, model=model)
     strangers = np.setdiff1d(list(targets), had_a_history)[:most_people].tolist()

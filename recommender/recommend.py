@@ -15,15 +15,16 @@ from django.db import transaction
 from catalog.uuid7 import uuid7
 from recommender import store
 from recommender.candidates.taste import Taste, read_taste
+from recommender.diversity import Limits
 from recommender.filtering.expression import parse
 from recommender.filtering.fields import fields_with
 from recommender.ranking.asked import Wishes, hold_against
 from recommender.ranking.assemble import ask_to_explore, asks, asks_for_wishes, person_of, pool_of
 from recommender.ranking.explain import Reason as Code
 from recommender.ranking.explain import reason_codes
-from recommender.ranking.explore import at_most, explore
+from recommender.ranking.explore import explore
 from recommender.ranking.model import LISTS
-from recommender.ranking.pipeline import Pool, Ranked, Rules, rank, report_of
+from recommender.ranking.pipeline import Pool, Ranked, Rules, keeps_limits, rank, report_of
 from recommender.store import Condition, Facts, PersonSide, Source, Touched
 
 DAY = 86_400.0
@@ -68,6 +69,8 @@ def recommend(
     limit: int = 20,
     diversity: float | None = None,
     strategy: str | None = None,
+    budget: float | None = None,
+    limits: Limits | None = None,
     scenario: str = "home",
     filter: str | None = None,
     exploration: float | None = None,
@@ -76,6 +79,8 @@ def recommend(
 
     diversity    0 keeps the order of relevance, 1 looks at variety alone; None takes what the
                  person set, else the setting of the site
+    budget       in its place: the share of relevance that may be given up, 0 to 1
+    limits       floors and ceilings of the list; of creators the site's where none is given
     filter       an expression over fields of items; FilterError if it cannot be used
     exploration  the share of places for items that hardly anybody has seen, whatever the diversity:
                  what is new depends on it and not on sliders; None takes the setting of the site
@@ -129,13 +134,10 @@ def recommend(
         if diversity is None:
             diversity = settings.DEFAULT_DIVERSITY if side.diversity is None else side.diversity
         strategy = strategy or settings.DEFAULT_STRATEGY
-        rules = Rules(
-            limit=limit,
-            diversity=diversity,
-            strategy=strategy,
-            max_per_creator=settings.MAX_PER_CREATOR,
-            model=model,
-        )
+        limits = limits or Limits()
+        if limits.max_per_creator is None:
+            limits = replace(limits, max_per_creator=settings.MAX_PER_CREATOR)
+        rules = Rules(limit, diversity, strategy, budget, limits, model=model)
         ranked = rank(person, pool, rules, asked)
         served = uuid7()
         explored = explore(
@@ -144,10 +146,16 @@ def recommend(
             found.shown,
             found.taken,
             share=exploration,
-            fits=at_most(rules.max_per_creator, pool.creators),
+            fits=keeps_limits(pool, rules),
             rng=np.random.default_rng(served.int),  # so that its id gives the list again
         )
-        report = report_of(explored.order, ranked.relevance, pool, rules)
+        report = report_of(
+            explored.order,
+            ranked.relevance,
+            pool,
+            ranked.diversified,
+            last_ids=side.last_shown,
+        )
         ranked = replace(ranked, order=explored.order, report=report)
         reasons = reason_codes(person, pool, ranked, ranked.order, asked)
         for place in explored.places:
@@ -164,6 +172,8 @@ def recommend(
                 "strategy": strategy,
                 "exploration": exploration,
             }
+            | {name: getattr(limits, name) for name in limits.asked()}
+            | ({} if budget is None else {"budget": budget})
             | ({"filter": filter} if filter else {}),
             item_ids=[row.facts.id for row in results],
             relevance=[row.relevance for row in results],

@@ -1,5 +1,7 @@
 """What comes into the API about recommendations, and what goes out."""
 
+from dataclasses import fields
+
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from rest_framework import serializers
@@ -7,6 +9,7 @@ from rest_framework import serializers
 from catalog.models import Attribute
 from catalog.serializers import FiniteField, ItemDetailOut, ItemOut, Strict, category_out
 from recommender.begin import LONGEST
+from recommender.diversity import STRATEGIES, Limits
 from recommender.filtering.expression import LONGEST as LONGEST_FILTER
 from recommender.filtering.expression import FilterError
 from recommender.filtering.fields import FIELDS
@@ -14,7 +17,6 @@ from recommender.models import Wish
 from recommender.recommend import Reason, Recommendation, Shown
 from recommender.store import Facts
 
-STRATEGIES = ("mmr", "dpp")
 KINDS_OF_REASON = ("wish", "voted", "similar", "popular", "new", "varied", "explored")
 
 
@@ -43,8 +45,30 @@ class RecommendationsQuery(Strict):
         help_text="0 is the order of relevance, but for places that go to items hardly anybody has"
         " seen; 1 looks at variety alone; else one's own setting",
     )
-    strategy = serializers.ChoiceField(choices=STRATEGIES, required=False)
+    strategy = serializers.ChoiceField(choices=tuple(STRATEGIES), required=False)
+    budget = FiniteField(
+        min_value=0,
+        max_value=1,
+        required=False,
+        help_text="in the place of diversity: the share of relevance that may be given up for it",
+    )
+    min_categories = serializers.IntegerField(min_value=0, max_value=100, required=False)
+    max_per_category = serializers.IntegerField(
+        min_value=1, required=False, help_text="an item counts in each of its categories"
+    )
+    max_per_creator = serializers.IntegerField(min_value=1, required=False)
+    max_similarity = FiniteField(
+        min_value=-1, max_value=1, required=False, help_text="of any two items, in text and kinds"
+    )
     filter = FilterField()
+
+    def validate(self, asked: dict) -> dict:
+        if "diversity" in asked and "budget" in asked:
+            raise serializers.ValidationError(
+                {"budget": _("Ask for a diversity or a budget, not both.")}
+            )
+        given = {f.name: asked.pop(f.name) for f in fields(Limits) if f.name in asked}
+        return asked | {"limits": Limits(**given)}
 
 
 class SimilarQuery(Strict):
@@ -70,6 +94,13 @@ class ShownOut(serializers.Serializer):
     reason = ReasonOut(allow_null=True)
 
 
+class UnmetOut(serializers.Serializer):
+    limit = serializers.CharField()
+    asked = serializers.FloatField()
+    got = serializers.FloatField()
+    reason = serializers.CharField()
+
+
 class DiversityOut(serializers.Serializer):
     """What a list shows of variety, in the same numbers for every strategy."""
 
@@ -80,7 +111,13 @@ class DiversityOut(serializers.Serializer):
     largest_creator_share = serializers.FloatField()
     relevance_kept = serializers.FloatField(help_text="DCG of the list ÷ that of relevance order")
     strategy = serializers.CharField()
-    strength = serializers.FloatField()
+    strength = serializers.FloatField(help_text="what the strategy was given, 0 to 1")
+    budget = serializers.FloatField(help_text="the share of relevance that might be given up")
+    in_last = serializers.FloatField(help_text="the share that was in the person's last list too")
+    binding = serializers.ListField(
+        child=serializers.CharField(), help_text="limits that kept something out"
+    )
+    unmet = UnmetOut(many=True, help_text="limits that could not be kept")
     pool_size = serializers.IntegerField()
     list_size = serializers.IntegerField()
     explored = serializers.ListField(

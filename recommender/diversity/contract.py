@@ -131,14 +131,22 @@ class Contract:
                 gate = _Gate(self._candidates, limits, witness)
                 order = choose(gate)
         broken = self._broken(order)
-        levels = self._candidates.levels(order)
         unmet = tuple(
-            Unmet(name, getattr(self.limits, name), levels[name], reasons.get(name, ""))
+            Unmet(
+                name,
+                getattr(self.limits, name),
+                self._candidates.level(name, order),
+                reasons.get(name, ""),
+            )
             for name in self.limits.asked()
             if name in broken
         )
         binding = tuple(n for n in self.limits.asked() if n in gate.refused or n in broken)
         return Kept(order, binding, unmet)
+
+    def keeps(self, order: np.ndarray) -> bool:
+        """Whether a list keeps all limits."""
+        return not self._broken(order)
 
     def _broken(self, order: np.ndarray) -> set[str]:
         return self._candidates.broken(order, self.limits)
@@ -147,8 +155,8 @@ class Contract:
         """The limits as far as they can be kept, k rows that do, and why others cannot."""
         pool, k, asked = self._candidates, self.k, self.limits
         if k == len(pool.relevance):
-            levels = pool.broken(np.arange(k), asked)
-            return asked, None, dict.fromkeys(levels, f"there are only {k} candidates")
+            broken = pool.broken(np.arange(k), asked)
+            return asked, None, dict.fromkeys(broken, f"there are only {k} candidates")
         search = _Search(pool, k)
         if (witness := search.find(asked)) is not None:
             return asked, witness, {}
@@ -234,26 +242,26 @@ class _Candidates:
             np.fill_diagonal(self._likeness, -2)
         return self._likeness
 
-    def levels(self, rows: np.ndarray) -> dict[str, float]:
-        """Where a list stands, by the name of the limit."""
-        by = self.creators[rows]
-        shown = self.vectors[rows]
-        likeness = shown @ shown.T
-        np.fill_diagonal(likeness, -1)
+    def level(self, name: str, rows: np.ndarray) -> float:
+        """Where a list stands, by the name of a limit."""
+        if name == "max_per_creator":
+            by = self.creators[rows]
+            return int(np.bincount(by[by >= 0], minlength=1).max())
+        if name == "max_similarity":
+            likeness = self.vectors[rows] @ self.vectors[rows].T
+            np.fill_diagonal(likeness, -1)
+            return round(float(likeness.max(initial=-1)), DIGITS)
         in_category = self.categories[rows].sum(axis=0)
-        return {
-            "min_categories": int(np.count_nonzero(in_category)),
-            "max_per_category": int(in_category.max(initial=0)),
-            "max_per_creator": int(np.bincount(by[by >= 0], minlength=1).max()),
-            "max_similarity": round(float(likeness.max(initial=-1)), DIGITS),
-        }
+        if name == "max_per_category":
+            return int(in_category.max(initial=0))
+        return int(np.count_nonzero(in_category))
 
     def broken(self, rows: np.ndarray, limits: Limits) -> set[str]:
-        levels = self.levels(rows)
-        broken = {n for n in limits.asked() if n in CEILINGS and levels[n] > getattr(limits, n)}
-        if limits.min_categories and levels["min_categories"] < limits.min_categories:
-            broken.add("min_categories")
-        return broken
+        def breaks(name: str) -> bool:
+            level, limit = self.level(name, rows), getattr(limits, name)
+            return level > limit if name in CEILINGS else level < limit
+
+        return {name for name in limits.asked() if breaks(name)}
 
 
 class _State:

@@ -5,7 +5,8 @@ relevance itself as the gain. What is not known is not far away: a pair counts o
 have a vector, or both have a category.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,9 +24,15 @@ class Report:
     largest_creator_share: float  # of the list, by its commonest creator
     relevance_kept: float  # DCG of the list / DCG of the best list of the same length
     strategy: str
-    strength: float  # the diversity that was asked for
+    strength: float  # what the strategy was given, 0 to 1
     pool_size: int
     list_size: int
+    budget: float = 0.0  # share of relevance that might be given up
+    in_last: float = 0.0  # share of the list that was in the last one too
+    # Limits that turned down a row the strategy would have taken; and those that the list does not
+    # keep, with what was asked, what it came to and why.
+    binding: list[str] = field(default_factory=list)
+    unmet: list[dict] = field(default_factory=list)
 
 
 def vector_distance(vectors: np.ndarray) -> float:
@@ -71,6 +78,17 @@ def relevance_kept(order: np.ndarray, relevance: np.ndarray) -> float:
     """
     ideal = dcg(np.sort(relevance)[::-1][: len(order)])
     return dcg(relevance[order]) / ideal if ideal > 0 else 1.0
+
+
+def share_in(ids: np.ndarray, others: Sequence[int]) -> float:
+    """The share of a list that another had too; 0 for an empty one.
+
+    >>> share_in(np.array([1, 2, 3, 4]), [4, 9])
+    0.25
+    """
+    if len(ids) == 0:
+        return 0.0
+    return round(float(np.isin(ids, np.asarray(others, dtype=np.int64)).mean()), DIGITS)
 
 
 def report(

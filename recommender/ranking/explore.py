@@ -110,18 +110,6 @@ def explore(
     return Explored(order, propensity, np.array(given, dtype=np.int64))
 
 
-def at_most(most: int | None, creators: np.ndarray) -> Callable[[np.ndarray], bool]:
-    """Whether rows have at most so many of each creator (n,), below 0 for none; None: any number.
-
-    >>> fits = at_most(1, np.array([7, 7, -1, -1]))
-    >>> fits(np.array([0, 2, 3])), fits(np.array([0, 1]))
-    (True, False)
-    """
-    alone = np.where(creators < 0, -1 - np.arange(len(creators)), creators)
-    numbers = np.unique(alone, return_inverse=True)[1]
-    return lambda rows: most is None or bool(np.bincount(numbers[rows]).max(initial=0) <= most)
-
-
 def chances(shown: np.ndarray, taken: np.ndarray) -> np.ndarray:
     """(n,) float64 that add up to 1: how likely each item is the best of all.
 

@@ -1,11 +1,20 @@
 """The one ranking, for a live request and for a replayed history: score, diversity, report."""
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 
 import numpy as np
 
 from recommender.candidates.interests import Interests
-from recommender.diversity import NEED_ASPECTS, STRATEGIES, measures, mmr
+from recommender.diversity import (
+    NEED_ASPECTS,
+    STRATEGIES,
+    Contract,
+    Diversified,
+    Limits,
+    diversify,
+    measures,
+)
 from recommender.diversity.features import CATEGORY_SHARE, joint_features
 from recommender.diversity.measures import Report
 from recommender.ranking import score
@@ -53,9 +62,11 @@ class Rules:
     """What was asked for."""
 
     limit: int
-    diversity: float = 0.3
+    diversity: float = 0.3  # 0 to 1
     strategy: str = "mmr"  # a name in diversity.STRATEGIES, or "none"
-    max_per_creator: int | None = None
+    # 0 to 1, the share of relevance that may be given up; in the place of the diversity if given
+    budget: float | None = None
+    limits: Limits = field(default_factory=Limits)
     category_share: float = CATEGORY_SHARE
     model: Model = field(default_factory=untrained)
 
@@ -70,6 +81,7 @@ class Ranked:
     parts: np.ndarray
     best_like: np.ndarray  # (n,) row of the like most similar to it, -1 for none
     best_interest: np.ndarray  # (n,) the interest nearest to it, -1 for none
+    diversified: Diversified  # how the order was chosen
     report: Report
 
 
@@ -78,8 +90,8 @@ def rank(person: Person, pool: Pool, rules: Rules, asked: Asked | None = None) -
 
     The parts of an item add up to its relevance before that is cut at 0 and 1. Equal inputs give
     equal lists; of equals the one that stands earlier in the pool comes first.
-    Raises ValueError for an unknown strategy, a limit below 0, a diversity outside [0, 1], arrays
-    of different lengths, or a number that is not finite (an unknown age aside)
+    Raises ValueError for an unknown strategy, a limit below 0, a diversity or a budget outside
+    [0, 1], arrays of different lengths, or a number that is not finite (an unknown age aside)
     """
     if rules.strategy not in (*STRATEGIES, NONE):
         raise ValueError(f"no strategy {rules.strategy!r}: {', '.join(STRATEGIES)} or none")
@@ -101,39 +113,76 @@ def rank(person: Person, pool: Pool, rules: Rules, asked: Asked | None = None) -
     if asked is not None:
         parts = with_asked(parts, asked)
     relevance = np.clip(parts.sum(axis=1), 0.0, 1.0)
-    diversity = _diversity(rules)
-    needs_aspects = rules.strategy in NEED_ASPECTS
-    order = STRATEGIES.get(rules.strategy, mmr)(
-        joint_features(pool.vectors, pool.categories, category_share=rules.category_share)
-        if diversity
-        else pool.vectors,
+    chosen = diversify(
+        _likeness(pool, rules),
         relevance,
         rules.limit,
-        diversity,
-        groups=pool.creators,
-        max_per_group=rules.max_per_creator,
-        **({"aspects": pool.categories, "mix": person.mix} if needs_aspects else {}),
+        **_asked(rules),
+        limits=rules.limits,
+        categories=pool.categories,
+        creators=pool.creators,
+        mix=person.mix if rules.strategy in NEED_ASPECTS else None,
     )
     to_likes = pool.vectors @ person.like_vectors.T
-    report = report_of(order, relevance, pool, rules)
-    return Ranked(order, relevance, parts, _nearest(to_likes), _nearest(to_interests), report)
+    report = report_of(chosen.order, relevance, pool, chosen)
+    return Ranked(
+        chosen.order, relevance, parts, _nearest(to_likes), _nearest(to_interests), chosen, report
+    )
 
 
-def report_of(order: np.ndarray, relevance: np.ndarray, pool: Pool, rules: Rules) -> Report:
-    """What a list of rows of the pool, relevant so much each, shows of variety."""
-    return measures.report(
+def keeps_limits(pool: Pool, rules: Rules) -> Callable[[np.ndarray], bool]:
+    """Whether rows of the pool keep all limits of the rules as a list."""
+    contract = Contract(
+        rules.limits,
+        rules.limit,
+        np.zeros(len(pool.ids)),
+        categories=pool.categories,
+        creators=pool.creators,
+        vectors=_likeness(pool, rules) if rules.limits.max_similarity else pool.vectors,
+    )
+    return contract.keeps
+
+
+def _likeness(pool: Pool, rules: Rules) -> np.ndarray:
+    return joint_features(pool.vectors, pool.categories, category_share=rules.category_share)
+
+
+def _asked(rules: Rules) -> dict:
+    if rules.strategy == NONE:
+        return {"strategy": "mmr", "budget": 0.0}
+    diversity = None if rules.budget is not None else rules.diversity
+    return {"strategy": rules.strategy, "diversity": diversity, "budget": rules.budget}
+
+
+def report_of(
+    order: np.ndarray,
+    relevance: np.ndarray,
+    pool: Pool,
+    chosen: Diversified,
+    *,
+    last_ids: Sequence[int] = (),
+) -> Report:
+    """What a list of rows of the pool, relevant so much each, shows of variety.
+
+    chosen    how it was chosen, but for places that were given away since
+    last_ids  of the list that the person saw before
+    """
+    report = measures.report(
         order,
         relevance,
         pool.vectors,
         pool.categories,
         pool.creators,
-        strategy=rules.strategy,
-        diversity=_diversity(rules),
+        strategy=chosen.strategy,
+        diversity=chosen.strength,
     )
-
-
-def _diversity(rules: Rules) -> float:
-    return 0.0 if rules.strategy == NONE else rules.diversity
+    return replace(
+        report,
+        budget=round(chosen.budget, measures.DIGITS),
+        in_last=measures.share_in(pool.ids[order], last_ids),
+        binding=list(chosen.binding),
+        unmet=[asdict(unmet) for unmet in chosen.unmet],
+    )
 
 
 def features_of(

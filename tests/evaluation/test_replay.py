@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from catalog import services
 from catalog.models import Feedback
 from recommender import embed, evaluate, learn, store
+from recommender.diversity import Limits
 from recommender.evaluation.fitting import part
 from recommender.evaluation.replay import Past, case, list_for, look_back, rows_by_person
 from recommender.evaluation.splits import Leak
@@ -52,7 +53,7 @@ def served_model():
 
 def lists(past: Past, people) -> list[list[int]]:
     rows = rows_by_person(past.events.people)
-    rules = Rules(limit=10, diversity=0.3, max_per_creator=3)
+    rules = Rules(limit=10, diversity=0.3, limits=Limits(max_per_creator=3))
     return [list_for(past, rows[p.pk], rules, pool_size=200).tolist() for p in people]
 
 
@@ -160,7 +161,9 @@ def test_a_request_and_a_replay_make_the_same_list(crowd, diversity, strategy):
     rows = rows_by_person(past.events.people)
     for person in people[:4]:
         live = recommend(person.pk, limit=10, diversity=diversity, strategy=strategy)
-        rules = Rules(10, diversity, strategy, max_per_creator=3, model=served_model())
+        rules = Rules(
+            10, diversity, strategy, limits=Limits(max_per_creator=3), model=served_model()
+        )
         replayed = list_for(past, rows[person.pk], rules, pool_size=200)
         assert [row.facts.id for row in live.results] == replayed.tolist()
 
@@ -200,7 +203,9 @@ def test_a_request_and_a_replay_make_the_same_list_of_items_that_came_after_the_
     for person in people:
         for strategy, diversity in (("mmr", 0.0), ("dpp", 0.5)):
             live = recommend(person.pk, limit=20, diversity=diversity, strategy=strategy)
-            rules = Rules(20, diversity, strategy, max_per_creator=3, model=served_model())
+            rules = Rules(
+                20, diversity, strategy, limits=Limits(max_per_creator=3), model=served_model()
+            )
             replayed = list_for(past, rows[person.pk], rules, pool_size=200).tolist()
             assert [row.facts.id for row in live.results] == replayed
             assert new & set(replayed)
@@ -211,7 +216,7 @@ def test_a_request_and_a_replay_show_the_same_to_somebody_new(crowd):
     import_feedback(people[11], items[0], "view", days_ago=0)  # so that both have one clock
     embed_and_learn()
     past, nobody = past_of(datetime.now(UTC)), np.zeros(0, np.int64)
-    rules = Rules(10, 0.3, max_per_creator=3, model=served_model())
+    rules = Rules(10, 0.3, limits=Limits(max_per_creator=3), model=served_model())
     live = recommend(make_person("newcomer").pk, limit=10, diversity=0.3, strategy="mmr")
     replayed = list_for(past, nobody, rules, pool_size=200).tolist()
     assert [row.facts.id for row in live.results] == replayed
@@ -229,7 +234,7 @@ def test_a_request_and_a_replay_weigh_kinds_alike(crowd):
     rows = rows_by_person(past.events.people)
     for person in people[:4]:
         live = recommend(person.pk, limit=10, diversity=0.3, strategy="mmr")
-        rules = Rules(10, 0.3, "mmr", max_per_creator=3, model=served_model())
+        rules = Rules(10, 0.3, "mmr", limits=Limits(max_per_creator=3), model=served_model())
         replayed = list_for(past, rows[person.pk], rules, pool_size=200)
         assert [row.facts.id for row in live.results] == replayed.tolist()
 
@@ -255,7 +260,7 @@ def test_a_pool_that_is_full_holds_the_same_items_in_both(crowd, size, settings,
     rows = rows_by_person(past.events.people)
     for person in people:
         live = recommend(person.pk, limit=size, diversity=0.5, strategy="mmr")
-        rules = Rules(size, 0.5, "mmr", max_per_creator=3, model=served_model())
+        rules = Rules(size, 0.5, "mmr", limits=Limits(max_per_creator=3), model=served_model())
         replayed = list_for(past, rows[person.pk], rules, pool_size=size)
         assert [row.facts.id for row in live.results] == replayed.tolist()
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from recommender.candidates.signals import KINDS, signal
+from recommender.diversity import Contract, Limits
 from recommender.ranking.explore import (
     FEW_SHOWN,
     FIRST,
     LEFT,
     TAKEN,
     Explored,
-    at_most,
     chances,
     explore,
     records,
@@ -49,7 +49,14 @@ class Case:
             np.arange(self.places),
             *columns.values(),
             share=self.share,
-            fits=at_most(self.max_per_creator, creators),
+            fits=Contract(
+                Limits(max_per_creator=self.max_per_creator),
+                self.places,
+                columns["worth"],
+                categories=np.zeros((n, 0), dtype=bool),
+                creators=creators,
+                vectors=np.zeros((n, 1)),
+            ).keeps,
             rng=np.random.default_rng(seed),
         )
 

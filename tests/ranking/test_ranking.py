@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from recommender.candidates.interests import learn_interests
 from recommender.candidates.taste import Taste
+from recommender.diversity import Limits
 from recommender.ranking import score
 from recommender.ranking.assemble import (
     MAPPED,
@@ -529,7 +530,7 @@ def test_without_a_strategy_diversity_says_nothing_and_a_limit_of_creators_still
     ranked = rank(person(), three, none)
     assert ranked.order.tolist() == [0, 1, 2]
     assert (ranked.report.strength, ranked.report.relevance_kept) == (0, 1)
-    capped = rank(person(), three, replace(none, max_per_creator=1))
+    capped = rank(person(), three, replace(none, limits=Limits(max_per_creator=1)))
     assert capped.order.tolist() == [0, 2, 1]
     assert capped.report.relevance_kept < 1
 
@@ -697,7 +698,7 @@ def test_what_all_like_and_what_is_new_are_said_where_nothing_is_ones_own():
 
 def test_an_item_that_is_there_for_variety_says_so():
     twins, who = pool([EAST, EAST, -NORTH]), person()
-    ranked = rank(who, twins, Rules(limit=2, diversity=0.9))
+    ranked = rank(who, twins, Rules(limit=2, diversity=1.0))
     assert ranked.order.tolist() == [0, 2]
     [reason] = reason_codes(who, twins, ranked, np.array([2]))
     assert reason.kind == "varied"
