@@ -6,6 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from catalog.models import Item
 from recommender import learn, store, tasks
+from recommender.diversity import budget_of
 from recommender.models import Candidates, Job, Served
 from tests.conftest import client_of
 from tests.factories import embed_and_learn, give, import_feedback, make_item, make_person
@@ -189,7 +190,8 @@ def test_more_diversity_is_more_distance_and_less_relevance(as_alice, shop):
 
 def test_the_setting_of_a_person_counts_where_a_request_says_nothing(as_alice, shop):
     as_alice.patch("/api/v1/me/", {"diversity": 0.85}, format="json")
-    assert as_alice.get("/api/v1/recommendations/").json()["diversity"]["strength"] == 0.85
+    report = as_alice.get("/api/v1/recommendations/").json()["diversity"]
+    assert report["budget"] == round(budget_of(0.85), 4)
 
 
 def test_without_consent_nothing_is_concluded_from_what_a_person_said(shop):
