@@ -1,0 +1,59 @@
+"""Show an item that nobody has touched to the site, and see what comes of it. Nothing is kept.
+
+python manage.py new_item "Europa" --text "Divers find something alive under the ice of a moon."
+"""
+
+from argparse import ArgumentTypeError
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from catalog.models import Item
+from catalog.services import save_item
+from recommender import embed, store
+from recommender.recommend import recommend, similar
+
+FULL_LIST = 100  # places in which the item is looked for
+
+
+class Command(BaseCommand):
+    help = "Print what a new item is found to be like, and where it stands for those who like that."
+
+    def add_arguments(self, parser):
+        parser.add_argument("title")
+        parser.add_argument("--text", default="")
+        parser.add_argument("--limit", type=_from_one, default=10)
+        parser.add_argument("--people", type=_from_one, default=10)
+
+    def handle(self, *, title, text, limit, people, **options):
+        space = store.active_space()
+        if space is None:
+            raise CommandError("no embedding space is active: run `manage.py embed` first")
+        with transaction.atomic():
+            item = save_item(Item(title=title, description=text))
+            # The model is loaded here, as a worker would.
+            embed.embed_items(space, [item.pk])
+            near = similar(item.pk, limit=limit)
+            for row in near:
+                kinds = ", ".join(category["slug"] for category in row.facts.categories)
+                self.stdout.write(f"{row.rank:>2} {row.relevance:.2f}  {row.facts.title} ({kinds})")
+            places = [
+                next((row.rank for row in self.list_of(person) if row.facts.id == item.pk), None)
+                for person in store.fond_of([row.facts.id for row in near], limit=people)
+            ]
+            transaction.set_rollback(True)
+        found = ", ".join("–" if place is None else str(place) for place in places)
+        if places:
+            self.stdout.write(
+                f"For the {len(places)} people who like most of these,"
+                f" of {FULL_LIST} places: {found}"
+            )
+
+    def list_of(self, person_id: int):
+        return recommend(person_id, limit=FULL_LIST, diversity=0, exploration=0).results
+
+
+def _from_one(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) >= 1:
+        return int(text)
+    raise ArgumentTypeError(f"{text!r}: use a whole number of at least 1")
