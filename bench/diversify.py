@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import product
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from bench import readme
 
 SIZES = ((200, 384, 20), (1000, 384, 50))
 ROUNDS = 60
-POOLS = 5  # of each size
+POOLS = 8  # of each size
 DIVERSITIES = (0.3, 0.6)
 AIMS = {("ssd", 200): 0.3, ("ssd", 1000): 0.3, 200: 0.5, 1000: 0.75}
 Choose = Callable[[], np.ndarray]
@@ -99,12 +100,9 @@ def seconds(choose: Choose) -> float:
     return time.perf_counter() - start
 
 
-def row(name: str, n: int, d: int, k: int, rounds: int) -> str:
-    cases = [
-        both(name, *pool(seed, n, d), k, diversity)
-        for seed in range(POOLS)
-        for diversity in DIVERSITIES
-    ]
+def row(name: str, diversity: float, size: tuple[int, int, int], rounds: int) -> str:
+    n, d, k = size
+    cases = [both(name, *pool(seed, n, d), k, diversity) for seed in range(POOLS)]
     gains, same = [], 0
     for (ours, theirs, _), objective in cases:
         one, other = ours(), theirs()
@@ -121,21 +119,20 @@ def row(name: str, n: int, d: int, k: int, rounds: int) -> str:
     ]
     aim = AIMS.get((name, n), AIMS[n])
     return (
-        f"| {name} | {n:,} × {d} → {k} | {ms[0]:.2f} | {ms[1]:.2f} | {ratios[0]:.2f} |"
+        f"| {name} {diversity} | {n:,} × {d} → {k} | {ms[0]:.2f} | {ms[1]:.2f} | {ratios[0]:.2f} |"
         f" {ms[2]:.2f} | {ratios[1]:.2f} | {aim} | {same} of {len(cases)} | {min(gains):+.0e} |"
     )
 
 
 def measure(rounds: int) -> None:
     columns = (
-        "strategy | candidates | ours p50 ms | pyversity p50 ms | ratio | told of unit rows p50 ms"
-        " | ratio | aim | lists alike | worst of ours by the objective"
+        "strategy, strength | candidates | ours p50 ms | pyversity p50 ms | ratio"
+        " | told of unit rows p50 ms | ratio | aim | lists alike | worst of ours by the objective"
     )
     lines = [f"| {columns} |", "|" + "---|" * (columns.count("|") + 1)]
-    for n, d, k in SIZES:
-        for name in ("mmr", "msd", "dpp", "ssd"):
-            lines.append(row(name, n, d, k, max(3, rounds * 200 // n)))
-            print(lines[-1], flush=True)
+    for size, diversity, name in product(SIZES, DIVERSITIES, ("mmr", "msd", "dpp", "ssd")):
+        lines.append(row(name, diversity, size, max(3, rounds * 200 // size[0])))
+        print(lines[-1], flush=True)
     today = datetime.now(UTC).date()
     made = f"`python -m bench.diversify` on {today}, {os.cpu_count()} cores, {platform.machine()}."
     readme.replace("diversify", "\n".join(lines) + f"\n\n{made}\n")

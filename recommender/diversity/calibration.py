@@ -8,7 +8,7 @@ diversity here.
 import numpy as np
 
 from recommender.diversity.aspects import checked_aspects, checked_mix, shares
-from recommender.diversity.greedy import Gate, Greedy
+from recommender.diversity.greedy import Gains, Gate, Greedy, Take
 
 SMOOTHING = np.float32(0.01)
 
@@ -54,24 +54,27 @@ def calibrated(
     of_each = shares(aspects)
     counts = of_each.any(axis=1).astype(np.float32)[:, None]
     of_each, mix = of_each[:, wanted], mix[wanted]
-    worth = greedy.worth * np.float32(1 - greedy.share)
     pull = mix * np.float32(greedy.share)
-    shown, size = np.zeros_like(mix), np.float32(0)
-    list_mix, gain = np.empty_like(of_each), np.empty_like(worth)
 
-    def gains() -> np.ndarray:
-        # KL is a constant less the sum of mix x log of what the list would have of it.
-        np.add(of_each, shown, out=list_mix)
-        np.divide(list_mix, np.maximum(size + counts, 1), out=list_mix)
-        np.multiply(list_mix, 1 - SMOOTHING, out=list_mix)
-        np.add(list_mix, SMOOTHING * mix, out=list_mix)
-        np.log(list_mix, out=list_mix)
-        np.dot(list_mix, pull, out=gain)
-        return np.add(gain, worth, out=gain)
+    def steps(vectors: np.ndarray, worth: np.ndarray) -> tuple[Gains, Take]:
+        shown, size = np.zeros_like(mix), np.float32(0)
+        list_mix, gain = np.empty_like(of_each), np.empty_like(worth)
 
-    def take(row: int) -> None:
-        nonlocal size
-        np.add(shown, of_each[row], out=shown)
-        size += counts[row, 0]
+        def gains() -> np.ndarray:
+            # KL is a constant less the sum of mix x log of what the list would have of it.
+            np.add(of_each, shown, out=list_mix)
+            np.divide(list_mix, np.maximum(size + counts, 1), out=list_mix)
+            np.multiply(list_mix, 1 - SMOOTHING, out=list_mix)
+            np.add(list_mix, SMOOTHING * mix, out=list_mix)
+            np.log(list_mix, out=list_mix)
+            np.dot(list_mix, pull, out=gain)
+            return np.add(gain, worth, out=gain)
 
-    return greedy.choose(worth, gains, take)
+        def take(row: int) -> None:
+            nonlocal size
+            np.add(shown, of_each[row], out=shown)
+            size += counts[row, 0]
+
+        return gains, take
+
+    return greedy.choose(np.float32(1 - greedy.share), steps)

@@ -7,7 +7,7 @@ exp(alpha r_j); relevance factors out of its Cholesky rows, so ours are those of
 
 import numpy as np
 
-from recommender.diversity.greedy import Gate, Greedy
+from recommender.diversity.greedy import Gains, Gate, Greedy, Take
 
 # A row with less of its squared length outside the span of the chosen brings nothing new: float32
 # cannot tell it from none.
@@ -51,30 +51,33 @@ def dpp(
     if greedy.plain:
         return greedy.by_relevance()
 
-    share, vectors = max(greedy.share, LEAST_DIVERSITY), greedy.vectors
-    worth = greedy.worth * np.float32(((1 - share) / share) ** ALIKE)
-    new = np.ones_like(worth)  # squared length outside the span of the chosen
-    spanned = np.empty((greedy.k, len(worth)), dtype=np.float32)  # Cholesky, a row for each chosen
-    gain, known = np.empty_like(worth), np.empty_like(worth)
-    place = 0
+    share = max(greedy.share, LEAST_DIVERSITY)
 
-    def gains() -> np.ndarray:
-        np.log(new, out=gain)
-        return np.add(gain, worth, out=gain)
+    def steps(vectors: np.ndarray, worth: np.ndarray) -> tuple[Gains, Take]:
+        new = np.ones_like(worth)  # squared length outside the span of the chosen
+        spanned = np.empty((greedy.k, len(worth)), dtype=np.float32)  # Cholesky, one row a chosen
+        gain, known = np.empty_like(worth), np.empty_like(worth)
+        place = 0
 
-    def take(row: int) -> None:
-        nonlocal place
-        along = spanned[place]
-        vectors.dot(vectors[row], out=along)
-        if place:
-            np.dot(spanned[:place, row], spanned[:place], out=known)
-            np.subtract(along, known, out=along)
-        np.divide(along, np.sqrt(new[row]), out=along)
-        np.multiply(along, along, out=known)
-        np.subtract(new, known, out=new)
-        if new[new.argmin()] < LEAST_NEW:  # a third of the time of min()
-            worth[new < LEAST_NEW] = -np.inf
-            np.maximum(new, LEAST_NEW, out=new)
-        place += 1
+        def gains() -> np.ndarray:
+            np.log(new, out=gain)
+            return np.add(gain, worth, out=gain)
 
-    return greedy.choose(worth, gains, take)
+        def take(row: int) -> None:
+            nonlocal place
+            along = spanned[place]
+            vectors.dot(vectors[row], out=along)
+            if place:
+                np.dot(spanned[:place, row], spanned[:place], out=known)
+                np.subtract(along, known, out=along)
+            np.divide(along, np.sqrt(new[row]), out=along)
+            np.multiply(along, along, out=known)
+            np.subtract(new, known, out=new)
+            if new[new.argmin()] < LEAST_NEW:  # a third of the time of min()
+                worth[new < LEAST_NEW] = -np.inf
+                np.maximum(new, LEAST_NEW, out=new)
+            place += 1
+
+        return gains, take
+
+    return greedy.choose(np.float32(((1 - share) / share) ** ALIKE), steps, falling=True)

@@ -6,6 +6,9 @@ from typing import Protocol
 
 import numpy as np
 
+# At a low diversity hardly a row wins that is not among the FRONT most relevant for each place. So
+# these are tried alone first; as soon as another might win, all are.
+FRONT, FRONT_DIVERSITY = 4, 0.4
 MOST_DIVERSITY = 0.999  # at 1 relevance still names the first row and breaks ties
 
 
@@ -18,6 +21,11 @@ class Gate(Protocol):
     def admits(self, row: int) -> bool: ...
 
     def take(self, row: int) -> None: ...
+
+
+Gains = Callable[[], np.ndarray]
+Take = Callable[[int], None]
+Steps = Callable[[np.ndarray, np.ndarray], tuple[Gains, Take]]
 
 
 class Greedy:
@@ -65,19 +73,44 @@ class Greedy:
         self.worth = stretched(relevance)
         self._groups = None if groups is None else np.asarray(groups)
         self._most = max_per_group
-        self._left: dict[int, int] = {}  # places left to a group that has a row in the list
         self._gate = gate
 
-    def choose(
-        self, worth: np.ndarray, gains: Callable[[], np.ndarray], take: Callable[[int], None]
-    ) -> np.ndarray:
+    def choose(self, weight: np.float32, steps: Steps, *, falling: bool = False) -> np.ndarray:
         """(k,) int64: the row of the largest gain, k times; ties to the lower row.
 
-        worth  (n,) part of every gain, which this sets to -inf where a row may not be chosen
-        gains  (n,) of each row beside those taken; written over here
-        take   told of each row taken, but for the last
+        weight   of relevance in a gain
+        steps    from vectors (n, f) and worth (n,) float32, which is weighted relevance, and -inf
+                 once a row may not be chosen: gains(), the (n,) gains beside the rows taken, which
+                 are written over here; and take(row), told of each row taken but for the last
+        falling  no gain is ever above worth
         Once every gain is -inf, the others follow by relevance.
         """
+        front = FRONT * self.k
+        may_try = falling and self._gate is None and self.share <= FRONT_DIVERSITY
+        if may_try and len(self.worth) >= 2 * front:
+            least = np.partition(self.worth, -front)[-front]
+            rows = np.flatnonzero(self.worth >= least)
+            if len(rows) < 2 * front:
+                behind = self.worth[self.worth < least].max() * weight
+                chosen = self._chosen(weight, steps, rows, behind)
+                if chosen is not None:
+                    return chosen
+        return self._chosen(weight, steps)
+
+    def _chosen(
+        self,
+        weight: np.float32,
+        steps: Steps,
+        rows: np.ndarray | None = None,
+        behind: float = -np.inf,
+    ) -> np.ndarray | None:
+        """Of these rows, of all if there are none; None if a gain is no larger than `behind`."""
+        vectors, worth, groups = self.vectors, self.worth * weight, self._groups
+        if rows is not None:
+            vectors, worth = vectors[rows], worth[rows]
+            groups = None if groups is None else groups[rows]
+        gains, take = steps(vectors, worth)
+        left: dict[int, int] = {}  # places left to a group that has a row in the list
         chosen: list[int] = []
         while len(chosen) < self.k:
             gain = gains()
@@ -86,17 +119,19 @@ class Greedy:
                 while gain[best] > -np.inf and not self._gate.admits(best):
                     worth[best] = gain[best] = -np.inf
                     best = int(gain.argmax())
-            if gain[best] == -np.inf:
-                return self.by_relevance(chosen)
+            if gain[best] <= behind:
+                return self.by_relevance(chosen) if rows is None else None
             chosen.append(best)
             worth[best] = -np.inf
             if self._gate is not None:
                 self._gate.take(best)
-            if self._groups is not None:
-                self._close_full_group(best, worth)
+            if groups is not None and (group := int(groups[best])) >= 0:
+                left[group] = left.get(group, self._most) - 1
+                if left[group] == 0:
+                    worth[groups == group] = -np.inf
             if len(chosen) < self.k:
                 take(best)
-        return np.array(chosen, dtype=np.int64)
+        return np.array(chosen, dtype=np.int64) if rows is None else rows[chosen]
 
     def by_relevance(self, chosen: Sequence[int] = ()) -> np.ndarray:
         """(k,) int64: the rows chosen so far, then by relevance, ties to the lower row.
@@ -123,13 +158,6 @@ class Greedy:
                     turned_down.append(row)
             order = np.array([*taken, *turned_down], dtype=np.int64)
         return order[: self.k].astype(np.int64)
-
-    def _close_full_group(self, row: int, worth: np.ndarray) -> None:
-        group = int(self._groups[row])
-        if group >= 0:
-            self._left[group] = self._left.get(group, self._most) - 1
-            if self._left[group] == 0:
-                worth[self._groups == group] = -np.inf
 
     def _capped(self, order: np.ndarray) -> np.ndarray:
         of = self._groups[order]

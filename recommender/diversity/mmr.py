@@ -6,7 +6,7 @@ doi:10.1145/290941.291025. Their lambda is 1 - diversity here.
 
 import numpy as np
 
-from recommender.diversity.greedy import Gate, Greedy
+from recommender.diversity.greedy import Gains, Gate, Greedy, Take
 
 
 def mmr(
@@ -42,18 +42,21 @@ def mmr(
     if greedy.plain:
         return greedy.by_relevance()
 
-    share, vectors = np.float32(greedy.share), greedy.vectors
-    worth = greedy.worth * (1 - share)
-    repeats = np.zeros_like(worth)  # share x similarity to the nearest chosen
-    similar, gain = np.empty_like(worth), np.empty_like(worth)
-    scaled = np.empty(vectors.shape[1], dtype=np.float32)
+    share = np.float32(greedy.share)
 
-    def gains() -> np.ndarray:
-        return np.subtract(worth, repeats, out=gain)
+    def steps(vectors: np.ndarray, worth: np.ndarray) -> tuple[Gains, Take]:
+        repeats = np.zeros_like(worth)  # share x similarity to the nearest chosen
+        similar, gain = np.empty_like(worth), np.empty_like(worth)
+        scaled = np.empty(vectors.shape[1], dtype=np.float32)
 
-    def take(row: int) -> None:
-        np.multiply(vectors[row], share, out=scaled)
-        vectors.dot(scaled, out=similar)
-        np.maximum(repeats, similar, out=repeats)
+        def gains() -> np.ndarray:
+            return np.subtract(worth, repeats, out=gain)
 
-    return greedy.choose(worth, gains, take)
+        def take(row: int) -> None:
+            np.multiply(vectors[row], share, out=scaled)
+            vectors.dot(scaled, out=similar)
+            np.maximum(repeats, similar, out=repeats)
+
+        return gains, take
+
+    return greedy.choose(1 - share, steps, falling=True)

@@ -9,7 +9,7 @@ cosine.
 
 import numpy as np
 
-from recommender.diversity.greedy import Gate, Greedy
+from recommender.diversity.greedy import Gains, Gate, Greedy, Take
 
 # So many rows at a distance of 1 weigh as much as the whole span of relevance, at diversity 0.5.
 TOGETHER = 10
@@ -39,19 +39,23 @@ def msd(
     if greedy.plain:
         return greedy.by_relevance()
 
-    share, vectors = np.float32(greedy.share), greedy.vectors
-    worth = greedy.worth * (1 - share) / 2
-    weight = share / TOGETHER
-    scaled = np.empty(vectors.shape[1], dtype=np.float32)
-    similar = np.empty_like(worth)
+    share = np.float32(greedy.share)
 
-    def gains() -> np.ndarray:
-        return worth.copy()
+    def steps(vectors: np.ndarray, worth: np.ndarray) -> tuple[Gains, Take]:
+        weight = share / TOGETHER
+        similar, gain = np.empty_like(worth), np.empty_like(worth)
+        scaled = np.empty(vectors.shape[1], dtype=np.float32)
 
-    def take(row: int) -> None:
-        # Every row gets the same 1 for each row chosen, which decides nothing.
-        np.multiply(vectors[row], weight, out=scaled)
-        vectors.dot(scaled, out=similar)
-        np.subtract(worth, similar, out=worth)
+        def gains() -> np.ndarray:
+            np.copyto(gain, worth)
+            return gain
 
-    return greedy.choose(worth, gains, take)
+        def take(row: int) -> None:
+            # Every row gets the same 1 for each row chosen, which decides nothing.
+            np.multiply(vectors[row], weight, out=scaled)
+            vectors.dot(scaled, out=similar)
+            np.subtract(worth, similar, out=worth)
+
+        return gains, take
+
+    return greedy.choose((1 - share) / 2, steps)

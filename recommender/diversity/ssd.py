@@ -12,7 +12,7 @@ written to.
 
 import numpy as np
 
-from recommender.diversity.greedy import Gate, Greedy
+from recommender.diversity.greedy import Gains, Gate, Greedy, Take
 
 WINDOW = 10  # rows that somebody sees together
 LEAST_LENGTH = 1e-6  # squared; a row that is no longer than this names no direction
@@ -46,43 +46,45 @@ def ssd(
         return greedy.by_relevance()
 
     share = np.float32(greedy.share)
-    worth = greedy.worth * (1 - share)
-    vectors = greedy.vectors
-    n, width = vectors.shape
     window = min(window, greedy.k)
-    directions = np.zeros((window, width), dtype=np.float32)
-    onto = np.zeros((window, n), dtype=np.float32)  # vectors @ directions
-    taken_out = np.zeros((window, n), dtype=np.float32)  # of each row, so many times a direction
-    squared = np.ones_like(worth)  # lengths of what is left of each row; 1 for a row of zeros
-    gain = np.empty_like(worth)
-    place = 0
 
-    def gains() -> np.ndarray:
-        np.sqrt(squared, out=gain)
-        np.multiply(gain, share, out=gain)
-        return np.add(gain, worth, out=gain)
+    def steps(vectors: np.ndarray, worth: np.ndarray) -> tuple[Gains, Take]:
+        n, width = vectors.shape
+        directions = np.zeros((window, width), dtype=np.float32)
+        onto = np.zeros((window, n), dtype=np.float32)  # vectors @ directions
+        taken_out = np.zeros((window, n), dtype=np.float32)  # so many times a direction
+        squared = np.ones_like(worth)  # lengths of what is left of each row; 1 for a row of zeros
+        gain = np.empty_like(worth)
+        place = 0
 
-    def left_along(slot: int) -> np.ndarray:
-        """(n,) the products of what is left of each row with the direction of a slot."""
-        return onto[slot] - (directions @ directions[slot]) @ taken_out
+        def gains() -> np.ndarray:
+            np.sqrt(squared, out=gain)
+            np.multiply(gain, share, out=gain)
+            return np.add(gain, worth, out=gain)
 
-    def take(row: int) -> None:
-        nonlocal place
-        slot = place % window
-        own = vectors[row] - taken_out[:, row] @ directions
-        if place >= window:
-            times, length = taken_out[slot], directions[slot] @ directions[slot]
-            np.add(squared, times * (2 * left_along(slot) + times * length), out=squared)
-        taken_out[slot] = 0
-        directions[slot] = own
-        length = own @ own
-        np.dot(vectors, own, out=onto[slot])
-        if length > LEAST_LENGTH:
-            along = left_along(slot)
-            np.divide(along, length, out=taken_out[slot])
-            along *= taken_out[slot]
-            np.subtract(squared, along, out=squared)
-        np.maximum(squared, 0, out=squared)
-        place += 1
+        def left_along(slot: int) -> np.ndarray:
+            """(n,) the products of what is left of each row with the direction of a slot."""
+            return onto[slot] - (directions @ directions[slot]) @ taken_out
 
-    return greedy.choose(worth, gains, take)
+        def take(row: int) -> None:
+            nonlocal place
+            slot = place % window
+            own = vectors[row] - taken_out[:, row] @ directions
+            if place >= window:
+                times, length = taken_out[slot], directions[slot] @ directions[slot]
+                np.add(squared, times * (2 * left_along(slot) + times * length), out=squared)
+            taken_out[slot] = 0
+            directions[slot] = own
+            length = own @ own
+            np.dot(vectors, own, out=onto[slot])
+            if length > LEAST_LENGTH:
+                along = left_along(slot)
+                np.divide(along, length, out=taken_out[slot])
+                along *= taken_out[slot]
+                np.subtract(squared, along, out=squared)
+            np.maximum(squared, 0, out=squared)
+            place += 1
+
+        return gains, take
+
+    return greedy.choose(1 - share, steps)

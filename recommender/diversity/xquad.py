@@ -8,7 +8,7 @@ aspects: categories and topics.
 import numpy as np
 
 from recommender.diversity.aspects import checked_aspects, checked_mix
-from recommender.diversity.greedy import Gate, Greedy
+from recommender.diversity.greedy import Gains, Gate, Greedy, Take
 
 
 def xquad(
@@ -49,15 +49,17 @@ def xquad(
     if greedy.plain:
         return greedy.by_relevance()
 
-    worth = greedy.worth * np.float32(1 - greedy.share)
-    wanted = mix * np.float32(greedy.share)  # and not yet answered to
-    gain = np.empty_like(worth)
+    def steps(vectors: np.ndarray, worth: np.ndarray) -> tuple[Gains, Take]:
+        wanted = mix * np.float32(greedy.share)  # and not yet answered to
+        gain = np.empty_like(worth)
 
-    def gains() -> np.ndarray:
-        np.dot(aspects, wanted, out=gain)
-        return np.add(gain, worth, out=gain)
+        def gains() -> np.ndarray:
+            np.dot(aspects, wanted, out=gain)
+            return np.add(gain, worth, out=gain)
 
-    def take(row: int) -> None:
-        np.multiply(wanted, 1 - aspects[row], out=wanted)
+        def take(row: int) -> None:
+            np.multiply(wanted, 1 - aspects[row], out=wanted)
 
-    return greedy.choose(worth, gains, take)
+        return gains, take
+
+    return greedy.choose(np.float32(1 - greedy.share), steps)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender.diversity import dpp, greedy, mmr
 from tests.diversity.every import every
 
 
@@ -103,3 +104,28 @@ def test_a_list_repeats_nothing_is_as_long_as_it_can_be_and_holds_caps(
     assert not over[:allowed].any()
     assert over[allowed:].all()
     assert (np.diff(relevance[chosen[allowed:]]) <= 0).all()
+
+
+@pytest.mark.parametrize("choose", [mmr, dpp])
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.01, 0.2, 0.4]), st.booleans())
+def test_to_try_the_most_relevant_alone_first_changes_no_list(choose, seed, diversity, capped):
+    """Of sixty rows twelve are tried; many are twins, so that others win now and then."""
+    rng = np.random.default_rng(seed)
+    vectors = rng.integers(-1, 2, (60, 3)).astype(float)
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1)
+    relevance = 1 - rng.random(60) ** 3 if seed % 2 else rng.integers(0, 30, 60) / 30
+    more = {"groups": rng.integers(-1, 5, 60), "max_per_group": 1} if capped else {}
+    chosen = choose(vectors, relevance, 3, diversity, **more)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(greedy, "FRONT", 60)
+        assert choose(vectors, relevance, 3, diversity, **more).tolist() == chosen.tolist()
+
+
+def test_a_row_behind_the_most_relevant_wins_where_those_are_all_alike():
+    vectors = np.zeros((100, 2))
+    vectors[:, 0] = 1
+    vectors[90] = 0, 1
+    relevance = np.r_[np.ones(50), np.full(50, 0.8)]
+    relevance[99] = 0
+    for choose in (mmr, dpp):
+        assert choose(vectors, relevance, 2, 0.4).tolist() == [0, 90]
