@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from catalog import queries, services
 from catalog.serializers import checked, item_detail_out
-from recommender import begin, store
+from recommender import begin, steer, store
 from recommender.filtering.expression import FilterError
 from recommender.models import Wish
 from recommender.recommend import recommend, similar
@@ -27,6 +27,9 @@ from recommender.serializers import (
     SearchQuery,
     SimilarOut,
     SimilarQuery,
+    SteeringIn,
+    SteeringOut,
+    SteeringsOut,
     WishesOut,
     WishIn,
     WishOut,
@@ -34,6 +37,7 @@ from recommender.serializers import (
     filter_fault,
     recommendation_out,
     shown_out,
+    steered_out,
     words_of,
 )
 
@@ -148,6 +152,29 @@ class WishDetail(APIView):
     def delete(self, request: Request, uuid) -> Response:
         """Take one of them back."""
         if not store.remove_wishes(request.user.pk, uuid):
+            raise NotFound
+        return Response(status=204)
+
+
+class Steering(APIView):
+    @extend_schema(responses=SteeringsOut, tags=["me"])
+    def get(self, request: Request) -> Response:
+        """What you want more of, less of, and none of."""
+        steered = steer.steered_by(request.user.pk)
+        return private({"results": [steered_out(row) for row in steered]})
+
+    @extend_schema(request=SteeringIn, responses={201: SteeringOut}, tags=["me"])
+    def post(self, request: Request) -> Response:
+        """Steer by one thing, from the next list on. It replaces what you said of the same."""
+        data = checked(SteeringIn, request.data)
+        return private(steered_out(steer.steer(request.user.pk, **data)), status=201)
+
+
+class SteeringDetail(APIView):
+    @extend_schema(responses={204: None}, tags=["me"])
+    def delete(self, request: Request, uuid) -> Response:
+        """Undo: steer by it no longer."""
+        if not steer.undo(request.user.pk, uuid):
             raise NotFound
         return Response(status=204)
 

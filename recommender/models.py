@@ -1,7 +1,7 @@
 """What the recommender has derived from facts, what it served, and the work that waits.
 
 Everything here can be thrown away and made again from the facts, except Served and what people
-set for themselves: Preference and Wish.
+set for themselves: Preference, Wish and Steering.
 """
 
 from django.contrib.postgres.fields import ArrayField
@@ -410,6 +410,45 @@ class Wish(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class Steering(models.Model):
+    """One thing a person wants more of, less of, or none of, until they undo it."""
+
+    class Action(models.TextChoices):
+        MORE = "more", _("more")
+        LESS = "less", _("less")
+        MUTE = "mute", _("mute")
+
+    class Kind(models.TextChoices):
+        CATEGORY = "category", _("category")
+        CREATOR = "creator", _("creator")
+        TOPIC = "topic", _("topic")
+
+    uuid = models.UUIDField(_("public id"), default=uuid7, unique=True, editable=False)
+    # No index of its own: the unique constraint begins with the person.
+    user = models.ForeignKey(User, models.CASCADE, related_name="steering", db_index=False)
+    action = models.CharField(_("action"), max_length=10, choices=Action)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    # No foreign key: people and items may lie in two databases.
+    target_id = models.BigIntegerField(_("what is steered"))
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("steering")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "kind", "target_id"], name="steering_once_a_target"
+            ),
+            models.CheckConstraint(
+                condition=Q(action__in=("more", "less", "mute"))
+                & Q(kind__in=("category", "creator", "topic")),
+                name="steering_is_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.kind} {self.target_id}"
 
 
 class CommentSign(models.Model):

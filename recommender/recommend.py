@@ -5,6 +5,7 @@ candidates, the facts to show, and the list that is kept. All but the first are 
 transaction.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from uuid import UUID
 
@@ -22,10 +23,11 @@ from recommender.ranking.asked import Wishes, hold_against
 from recommender.ranking.assemble import ask_to_explore, asks, asks_for_wishes, person_of, pool_of
 from recommender.ranking.explain import Reason as Code
 from recommender.ranking.explain import reason_codes
-from recommender.ranking.explore import explore
+from recommender.ranking.explore import Explored, explore
 from recommender.ranking.model import LISTS
 from recommender.ranking.pipeline import Pool, Ranked, Rules, keeps_limits, rank, report_of
-from recommender.store import Condition, Facts, PersonSide, Source, Touched
+from recommender.ranking.steered import Steer, moves, places_changed, pull_of
+from recommender.store import Condition, Facts, Found, PersonSide, Source, Touched
 
 DAY = 86_400.0
 POOL_FACTOR = 10  # candidates for each place of a list, at least: a small pool has no variety
@@ -52,6 +54,25 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """An item that steering put in another place, or took into the list or out of it."""
+
+    item: UUID
+    former: int | None  # place from 1 without steering
+    place: int | None  # place from 1 in the list
+    by: list[UUID]  # what the person steers by that speaks of it; none: others made room or took it
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What steering did to a list."""
+
+    changed: int  # places that hold another item than without it
+    moved: list[Moved]
+    muted: int  # how much is muted, whose items came into no list
+
+
+@dataclass(frozen=True)
 class Recommendation:
     """A list with its id, what was asked for, and how diverse it came out."""
 
@@ -61,6 +82,8 @@ class Recommendation:
     diversity: float
     strategy: str
     likes: int  # of the person, as far as the request read
+    steering: list[Steer]
+    effect: Effect | None  # of steering, if there is any
 
 
 def recommend(
@@ -116,6 +139,7 @@ def recommend(
             seen=side.seen,
             limit=size,
             only=only,
+            steering=side.steering,
         )
         pool = pool_of(
             voted,
@@ -138,17 +162,24 @@ def recommend(
         if limits.max_per_creator is None:
             limits = replace(limits, max_per_creator=settings.MAX_PER_CREATOR)
         rules = Rules(limit, diversity, strategy, budget, limits, model=model)
-        ranked = rank(person, pool, rules, asked)
         served = uuid7()
-        explored = explore(
-            ranked.order,
-            ranked.parts.sum(axis=1),
-            found.shown,
-            found.taken,
-            share=exploration,
-            fits=keeps_limits(pool, rules),
-            rng=np.random.default_rng(served.int),  # so that its id gives the list again
-        )
+
+        def ordered(pull: np.ndarray | None) -> tuple[Ranked, Explored]:
+            ranked = rank(person, pool, rules, asked, pull)
+            return ranked, explore(
+                ranked.order,
+                ranked.parts.sum(axis=1),
+                found.shown,
+                found.taken,
+                share=exploration,
+                fits=keeps_limits(pool, rules),
+                rng=np.random.default_rng(served.int),  # so that its id gives the list again
+            )
+
+        pull = pull_of(side.steering, found.steers)
+        ranked, explored = ordered(pull if pull.any() else None)
+        without = ordered(None)[1] if pull.any() else explored
+        effect = _effect(side.steering, found, without.order, explored.order)
         report = report_of(
             explored.order,
             ranked.relevance,
@@ -180,7 +211,9 @@ def recommend(
             propensity=explored.propensity,
             report=report,
         )
-    return Recommendation(served, results, report, diversity, strategy, n_likes)
+    return Recommendation(
+        served, results, report, diversity, strategy, n_likes, side.steering, effect
+    )
 
 
 def condition_of(filter: str | None, side: PersonSide) -> Condition | None:
@@ -188,6 +221,24 @@ def condition_of(filter: str | None, side: PersonSide) -> Condition | None:
     if filter is None:
         return None
     return store.condition_of(parse(filter, fields_with(side.attributes)))
+
+
+def _effect(
+    steering: Sequence[Steer], found: Found, before: np.ndarray, after: np.ndarray
+) -> Effect | None:
+    if not steering:
+        return None
+    moved = [
+        Moved(
+            found.uuids[move.row],
+            move.former,
+            move.place,
+            [steering[number].id for number in found.steers[move.row]],
+        )
+        for move in moves(before, after)
+    ]
+    muted = sum(steer.action == "mute" for steer in steering)
+    return Effect(places_changed(before, after), moved, muted)
 
 
 def _rows(

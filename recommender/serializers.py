@@ -4,6 +4,7 @@ from dataclasses import fields
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
 from catalog.models import Attribute
@@ -13,9 +14,10 @@ from recommender.diversity import STRATEGIES, Limits
 from recommender.filtering.expression import LONGEST as LONGEST_FILTER
 from recommender.filtering.expression import FilterError
 from recommender.filtering.fields import FIELDS
-from recommender.models import Wish
-from recommender.recommend import Reason, Recommendation, Shown
-from recommender.store import Facts
+from recommender.models import Steering, Wish
+from recommender.recommend import Effect, Reason, Recommendation, Shown
+from recommender.steer import Steered
+from recommender.store import Facts, Target
 
 KINDS_OF_REASON = ("wish", "voted", "similar", "popular", "new", "varied", "explored")
 
@@ -126,10 +128,38 @@ class DiversityOut(serializers.Serializer):
     )
 
 
+class EffectOut(serializers.Serializer):
+    """What steering did to a list, against the same candidates without it."""
+
+    changed = serializers.IntegerField(help_text="places that hold another item than without it")
+    moved = inline_serializer(
+        "Moved",
+        {
+            "item": serializers.UUIDField(),
+            "from": serializers.IntegerField(
+                allow_null=True, help_text="rank without steering; null: it would not be here"
+            ),
+            "to": serializers.IntegerField(
+                allow_null=True, help_text="rank in this list; null: it is no longer here"
+            ),
+            "by": serializers.ListField(
+                child=serializers.UUIDField(),
+                help_text="your steering that speaks of it; empty: it made room for others, or"
+                " others for it",
+            ),
+        },
+        many=True,
+    )
+    muted = serializers.IntegerField(
+        help_text="how much you muted: its items are no candidates, so they are not counted above"
+    )
+
+
 class RecommendationOut(serializers.Serializer):
     id = serializers.UUIDField(help_text="name it in feedback as `served`")
     results = ShownOut(many=True)
     diversity = DiversityOut()
+    steering = EffectOut(allow_null=True, help_text="null: you do not steer by anything")
 
 
 class SimilarOut(serializers.Serializer):
@@ -185,6 +215,34 @@ class WishOut(serializers.Serializer):
 
 class WishesOut(serializers.Serializer):
     results = WishOut(many=True)
+
+
+class SteeringIn(Strict):
+    action = serializers.ChoiceField(
+        choices=Steering.Action.choices,
+        help_text="more and less reorder and leave nothing out; mute leaves out, in recommendations"
+        " but not in search or similar items",
+    )
+    kind = serializers.ChoiceField(choices=Steering.Kind.choices)
+    target = serializers.CharField(
+        max_length=200,
+        help_text="slug of a category or topic; name of a creator, or id if several have the name",
+    )
+
+
+class SteeringOut(serializers.Serializer):
+    id = serializers.UUIDField()
+    action = serializers.ChoiceField(choices=Steering.Action.choices)
+    kind = serializers.ChoiceField(choices=Steering.Kind.choices)
+    target = serializers.CharField(
+        allow_null=True, help_text="slug, or id of a creator; null: it left the catalogue"
+    )
+    name = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class SteeringsOut(serializers.Serializer):
+    results = SteeringOut(many=True)
 
 
 class MeOut(serializers.Serializer):
@@ -286,7 +344,40 @@ def recommendation_out(found: Recommendation) -> dict:
         "id": str(found.id),
         "results": [shown_out(row) for row in found.results],
         "diversity": found.report,
+        "steering": found.effect and effect_out(found.effect),
     }
+
+
+def effect_out(effect: Effect) -> dict:
+    return {
+        "changed": effect.changed,
+        "moved": [
+            {
+                "item": str(moved.item),
+                "from": moved.former,
+                "to": moved.place,
+                "by": [str(steer) for steer in moved.by],
+            }
+            for moved in effect.moved
+        ],
+        "muted": effect.muted,
+    }
+
+
+def steered_out(steered: Steered) -> dict:
+    return {
+        "id": str(steered.id),
+        "action": steered.action,
+        "kind": steered.kind,
+        "target": steered.target and steered.target.key,
+        "name": steered.target and target_name(steered.target),
+        "created_at": steered.created_at,
+    }
+
+
+def target_name(target: Target) -> str:
+    """In the language of the request or page, where it has several names."""
+    return category_out(target.name, target.names)["name"]
 
 
 def words_of(words: dict) -> str:

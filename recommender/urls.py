@@ -12,4 +12,6 @@ urlpatterns = [
     path("me/", api.Me.as_view(), name="api-me"),
     path("me/wishes/", api.Wishes.as_view(), name="api-wishes"),
     path("me/wishes/<uuid:uuid>/", api.WishDetail.as_view(), name="api-wish"),
+    path("me/steering/", api.Steering.as_view(), name="api-steering"),
+    path("me/steering/<uuid:uuid>/", api.SteeringDetail.as_view(), name="api-steering-undo"),
 ]

@@ -20,6 +20,7 @@ from recommender.diversity.measures import Report
 from recommender.ranking import score
 from recommender.ranking.asked import Asked, with_asked
 from recommender.ranking.model import Model, untrained
+from recommender.ranking.steered import with_steered
 
 NONE = "none"  # the order of relevance, whatever the diversity
 
@@ -77,7 +78,8 @@ class Ranked:
 
     order: np.ndarray  # (k,) rows of the pool, in the order to show
     relevance: np.ndarray  # (n,) float32, 0 to 1
-    # (n, parts) float32 contributions in the order of model.PARTS, then of asked.PARTS if any
+    # (n, parts) float32 contributions: those of model.PARTS, then asked.PARTS and steered.PARTS, if
+    # there are any
     parts: np.ndarray
     best_like: np.ndarray  # (n,) row of the like most similar to it, -1 for none
     best_interest: np.ndarray  # (n,) the interest nearest to it, -1 for none
@@ -85,8 +87,16 @@ class Ranked:
     report: Report
 
 
-def rank(person: Person, pool: Pool, rules: Rules, asked: Asked | None = None) -> Ranked:
+def rank(
+    person: Person,
+    pool: Pool,
+    rules: Rules,
+    asked: Asked | None = None,
+    pull: np.ndarray | None = None,
+) -> Ranked:
     """Choose and order up to rules.limit items of the pool.
+
+    pull  (n,) how far steering moves each item; see steered.pull_of()
 
     The parts of an item add up to its relevance before that is cut at 0 and 1. Equal inputs give
     equal lists; of equals the one that stands earlier in the pool comes first.
@@ -112,6 +122,8 @@ def rank(person: Person, pool: Pool, rules: Rules, asked: Asked | None = None) -
     )
     if asked is not None:
         parts = with_asked(parts, asked)
+    if pull is not None:
+        parts = with_steered(parts, pull)
     relevance = np.clip(parts.sum(axis=1), 0.0, 1.0)
     chosen = diversify(
         _likeness(pool, rules),

@@ -90,6 +90,16 @@ from recommender.store.sql import (
     as_text,
     from_binary,
 )
+from recommender.store.steering import (
+    Target,
+    categories_shown,
+    count_steering,
+    put_steering,
+    remove_steering,
+    steering_of,
+    targets,
+    targets_called,
+)
 from recommender.store.topics import (
     TopicOfItem,
     items_to_read,
@@ -184,6 +194,14 @@ __all__ = [
     "put_what_wishes_mean",
     "people_with_wishes_to_encode",
     "purge_removed_wishes",
+    "Target",
+    "categories_shown",
+    "targets_called",
+    "targets",
+    "steering_of",
+    "put_steering",
+    "count_steering",
+    "remove_steering",
     "put_preference",
     "diversity_of",
     "put_served",

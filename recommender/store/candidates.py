@@ -14,9 +14,11 @@ from recommender.candidates.fusion import CONSTANT
 from recommender.ranking.assemble import ORDERLY, Known
 from recommender.ranking.explore import FEW_SHOWN
 from recommender.ranking.model import RELATED
+from recommender.ranking.steered import Steer
 from recommender.store.filters import Condition
 from recommender.store.spaces import Space
 from recommender.store.sql import MOMENT, SHOWN, as_text, from_binary
+from recommender.store.steering import not_muted, which_apply
 from recommender.store.versions import factors_of, related_of, stand_ins_of
 
 
@@ -88,6 +90,7 @@ class Found:
     vectors: np.ndarray  # (n, d) float32, zeros where there is none yet
     category_ids: list[list[int]]
     creators: np.ndarray  # (n,) int64 first creator, -1 without
+    steers: list[list[int]]  # numbers of what the person steers by that speaks of each
     popularity: np.ndarray  # (n,) float32
     trend: np.ndarray  # (n,) float32
     shown: np.ndarray  # (n,) float64 people it was shown to, of late
@@ -107,20 +110,24 @@ def find(
     seen: Sequence[int],
     limit: int,
     only: Condition | None = None,
+    steering: Sequence[Steer] = (),
 ) -> Found:
     """Candidates of all sources that may be shown, fused by reciprocal rank: one statement.
 
     only  what all of them must meet. As many are found as there are: the lists of what is new and
           popular then fill the pool, and a search by the index that comes back short is made exact.
+    steering  what it mutes is left out; of the rest it is told what it speaks of
     """
+    muted = not_muted(steering)
+    may = Condition(f"{SHOWN}{muted.sql}", muted.params)
     branches, params = [], []
     for number, source in enumerate(sources):
         if source.vector is not None and space is not None:
-            text, given = _nearest(space, source, only)
+            text, given = _nearest(space, source, may, only)
         elif source.item_ids is not None:
             text, given = _given(source)
         elif source.order in ORDERS:
-            text, given = _ordered(source, only, limit)
+            text, given = _ordered(source, may, only, limit)
         else:
             continue
         branches.append(f"(SELECT item_id, {number}, rank FROM ({text}) listed)")
@@ -128,21 +135,22 @@ def find(
     if not branches:
         return _empty(space)
     say = " ".join(f"WHEN {n} THEN {source.weight:.6f}" for n, source in enumerate(sources))
-    first, before = _matching(space, only)
-    may, last = (f" AND {only.sql}", only.params) if only else ("", ())
+    first, before = _matching(space, may, only)
+    passes, last = (f" AND {only.sql}", only.params) if only else ("", ())
+    applies = which_apply(steering)
     with connection.cursor() as cursor:
         cursor.execute(
             f"WITH seen AS MATERIALIZED (SELECT unnest(%s::bigint[]) AS id),{first}"
             f" found (item_id, source, rank) AS ({' UNION ALL '.join(branches)}),"
             " fused AS (SELECT f.item_id,"
             f" sum((CASE f.source {say} END) / ({CONSTANT} + f.rank)) AS score FROM found f"
-            f" JOIN catalog_item i ON i.id = f.item_id WHERE {SHOWN}{may}"
+            f" JOIN catalog_item i ON i.id = f.item_id WHERE {may.sql}{passes}"
             f" GROUP BY f.item_id ORDER BY score DESC, f.item_id LIMIT {int(limit)})"
-            + _COLUMNS.format(space=space.id if space else 0)
+            + _COLUMNS.format(steers=applies.sql)
             + " FROM fused f JOIN catalog_item i ON i.id = f.item_id"
             + _JOINS.format(space=space.id if space else 0)
             + " ORDER BY f.score DESC, f.item_id",
-            [list(seen), *before, *params, *last, version],
+            [list(seen), *before, *params, *may.params, *last, *applies.params, version],
         )
         return _found(cursor.fetchall(), space)
 
@@ -152,22 +160,24 @@ UNSEEN = "NOT IN (SELECT id FROM seen)"
 FEW, MANY = "(SELECT are_few FROM counted)", "NOT (SELECT are_few FROM counted)"
 
 
-def _matching(space: Space | None, only: Condition | None) -> tuple[str, tuple]:
+def _matching(space: Space | None, may: Condition, only: Condition | None) -> tuple[str, tuple]:
     """What a filter leaves, if that is little: its ids, and its vectors."""
     if only is None:
         return "", ()
     return (
         " matching AS MATERIALIZED (SELECT i.id, i.published_at, i.created_at FROM catalog_item i"
-        f" WHERE {SHOWN} AND {only.sql} LIMIT {EXACT + 1}),"
+        f" WHERE {may.sql} AND {only.sql} LIMIT {EXACT + 1}),"
         f" counted AS MATERIALIZED (SELECT count(*) <= {EXACT} AS are_few FROM matching),"
         " near AS MATERIALIZED (SELECT e.item_id, e.embedding FROM matching m"
         f" JOIN recommender_itemembedding e ON e.item_id = m.id WHERE {FEW}"
         f" AND e.space_id = {int(space.id if space else 0)} AND e.item_id {UNSEEN}),",
-        only.params,
+        (*may.params, *only.params),
     )
 
 
-def _nearest(space: Space, source: Source, only: Condition | None) -> tuple[str, list]:
+def _nearest(
+    space: Space, source: Source, may: Condition, only: Condition | None
+) -> tuple[str, list]:
     """(item_id, rank) of the nearest to a vector."""
     vector = as_text(source.vector)
     distance = f"{space.column} <=> %s::halfvec({int(space.dimension)})"
@@ -175,21 +185,26 @@ def _nearest(space: Space, source: Source, only: Condition | None) -> tuple[str,
     everything = (
         f"SELECT e.item_id, {distance} AS distance FROM recommender_itemembedding e"
         f" JOIN catalog_item i ON i.id = e.item_id"
-        f" WHERE e.space_id = {int(space.id)} AND {SHOWN} AND e.item_id {UNSEEN}"
+        f" WHERE e.space_id = {int(space.id)} AND {may.sql} AND e.item_id {UNSEEN}"
     )
     ranked = "SELECT item_id, row_number() OVER (ORDER BY distance, item_id) AS rank FROM"
     if only is None:
-        return f"{ranked} ({everything} ORDER BY {distance} {best}) nearest", [vector, vector]
+        return f"{ranked} ({everything} ORDER BY {distance} {best}) nearest", [
+            vector,
+            *may.params,
+            vector,
+        ]
     # Among few matches; else by the index; and when that has gone as far as it may, among the rest.
     few = f"SELECT e.item_id, {distance} AS distance FROM near e ORDER BY distance {best}"
     many = f"{everything} AND {only.sql} AND {MANY}"
+    given = [vector, *may.params, *only.params, vector]
     return (
         f"WITH by_index AS MATERIALIZED ({many} ORDER BY {distance} {best})"
         f" {ranked} (({few}) UNION ALL SELECT item_id, distance FROM by_index UNION ALL"
         f" ({many} AND (SELECT count(*) FROM by_index) < {int(source.limit)}"
         " AND e.item_id NOT IN (SELECT item_id FROM by_index)"
         f" ORDER BY ({distance}) + 0 {best})) nearest",
-        [*[vector, *only.params, vector], vector, *[vector, *only.params, vector]],
+        [*given, vector, *given],
     )
 
 
@@ -231,7 +246,7 @@ ORDERS = {
 FILLERS = ("popular", "new")  # that go on as long as a filter needs
 
 
-def _ordered(source: Source, only: Condition | None, pool: int) -> tuple[str, list]:
+def _ordered(source: Source, may: Condition, only: Condition | None, pool: int) -> tuple[str, list]:
     """(item_id, rank) of the most popular, the newest or the least known."""
     by, who, everything, few = ORDERS[source.order]
 
@@ -243,17 +258,20 @@ def _ordered(source: Source, only: Condition | None, pool: int) -> tuple[str, li
 
     ranked = "SELECT item_id, row_number() OVER (ORDER BY amount DESC, item_id) AS rank FROM"
     if only is None:
-        return f"{ranked} ({best(everything, SHOWN, source.limit)}) best", []
+        return f"{ranked} ({best(everything, may.sql, source.limit)}) best", [*may.params]
     limit = max(source.limit, pool) if source.order in FILLERS else source.limit
-    among_all = best(everything, f"{SHOWN} AND {only.sql} AND {MANY}", limit)
-    return f"{ranked} (({best(few, FEW, limit)}) UNION ALL ({among_all})) best", [*only.params]
+    among_all = best(everything, f"{may.sql} AND {only.sql} AND {MANY}", limit)
+    return f"{ranked} (({best(few, FEW, limit)}) UNION ALL ({among_all})) best", [
+        *may.params,
+        *only.params,
+    ]
 
 
 _COLUMNS = (
     " SELECT i.id, i.uuid, halfvec_send(e.embedding),"
     " ARRAY(SELECT ic.category_id FROM catalog_item_categories ic WHERE ic.item_id = i.id),"
     " coalesce((SELECT c.creator_id FROM catalog_itemcreator c WHERE c.item_id = i.id"
-    "   ORDER BY c.position LIMIT 1), -1),"
+    "   ORDER BY c.position LIMIT 1), -1), {steers},"
     " coalesce(p.score, 0), coalesce(p.trend, 0), coalesce(x.shown, 0),"
     " coalesce(x.taken, 0), l.factors, l.stand_in_ids, l.stand_in_weights,"
     " extract(epoch FROM " + MOMENT + ")::float8,"
@@ -272,7 +290,9 @@ _JOINS = (
 def _found(rows: list[tuple], space: Space | None) -> Found:
     if not rows:
         return _empty(space)
-    (ids, uuids, vectors, categories, creators, *numbers, moments, now) = zip(*rows, strict=True)
+    (ids, uuids, vectors, categories, creators, steers, *numbers, moments, now) = zip(
+        *rows, strict=True
+    )
     popularity, trend, shown, taken, factors, *stand_ins = numbers
     return Found(
         np.array(ids, dtype=np.int64),
@@ -280,6 +300,7 @@ def _found(rows: list[tuple], space: Space | None) -> Found:
         from_binary(vectors, space.dimension) if space else np.zeros((len(ids), 1), np.float32),
         list(categories),
         np.array(creators, dtype=np.int64),
+        list(steers),
         np.array(popularity, dtype=np.float32),
         np.array(trend, dtype=np.float32),
         np.array(shown, dtype=np.float64),
@@ -299,6 +320,7 @@ def _empty(space: Space | None) -> Found:
         np.zeros((0, space.dimension if space else 1), np.float32),
         [],
         none.astype(np.int64),
+        [],
         none.astype(np.float32),
         none.astype(np.float32),
         none,

@@ -50,7 +50,8 @@ ERASED = """
     SELECT count(*) FROM catalog_user u WHERE u.erased_at IS NOT NULL
     AND (EXISTS (SELECT 1 FROM recommender_interest t WHERE t.user_id = u.id)
          OR EXISTS (SELECT 1 FROM recommender_candidates t WHERE t.user_id = u.id)
-         OR EXISTS (SELECT 1 FROM recommender_wish t WHERE t.user_id = u.id))"""
+         OR EXISTS (SELECT 1 FROM recommender_wish t WHERE t.user_id = u.id)
+         OR EXISTS (SELECT 1 FROM recommender_steering t WHERE t.user_id = u.id))"""
 WISHES = """
     SELECT count(*) FROM recommender_wish w
     WHERE w.removed_at IS NULL AND (w.embedding IS NULL OR w.is_provisional)
@@ -67,7 +68,7 @@ INVARIANTS = {
     "no open job has been forgotten": NOT_FORGOTTEN,
     "vectors have unit length": UNIT_LENGTH,
     "vectors have the dimension of their space": OWN_DIMENSION,
-    "nothing learned or wished belongs to an erased person": ERASED,
+    "nothing learned, wished or steered belongs to an erased person": ERASED,
     "each wish has its own vector, or work that will make it": WISHES,
     "no index was left half built": WHOLE_INDEXES,
 }

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from recommender.candidates.signals import kind_weights
 from recommender.models import Interest, Preference
 from recommender.ranking.asked import Wishes
+from recommender.ranking.steered import Steer
 from recommender.store.comments import SIGN, UNREAD, value_of
 from recommender.store.spaces import Space
 from recommender.store.sql import LIVE, SCAN_TUPLES, from_binary
@@ -47,6 +48,7 @@ class PersonSide:
     weights: np.ndarray  # (kinds,) what each kind of feedback weighs
     unread: bool  # there are comments that no encoder has read
     wishes: Wishes
+    steering: list[Steer]
     attributes: dict[str, str]  # of items, with their types: what a filter may ask for
 
 
@@ -65,6 +67,12 @@ WISHES = """
     FROM recommender_wish w JOIN recommender_embeddingspace s
         ON s.id = w.space_id AND s.status = 'active' AND s.modality = 'text'
     WHERE w.user_id = %s AND w.removed_at IS NULL AND w.embedding IS NOT NULL"""
+
+
+STEERING = """
+    SELECT json_agg(json_build_object('id', uuid, 'action', action, 'kind', kind,
+        'target', target_id) ORDER BY id)::text
+    FROM recommender_steering WHERE user_id = %s"""
 
 
 def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
@@ -89,7 +97,7 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             " (SELECT diversity FROM recommender_preference WHERE user_id = %s),"
             " (SELECT item_ids FROM recommender_served WHERE user_id = %s"
             "   ORDER BY served_at DESC LIMIT 1),"
-            f" ({CHANGED_WEIGHTS}), ({WISHES}),"
+            f" ({CHANGED_WEIGHTS}), ({WISHES}), ({STEERING}),"
             " (SELECT json_object_agg(name, type)::text FROM catalog_attribute)"
             " FROM (SELECT array_agg(item_id), array_agg(kind),"
             "   array_agg(CASE WHEN kind = 'comment' THEN sign ELSE value END),"
@@ -99,7 +107,7 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             f"   catalog_feedback f WHERE user_id = %s AND {LIVE}"
             "   ORDER BY occurred_at DESC, id DESC LIMIT %s) newest)"
             " AS h (items, kinds, opinions, moments, texts)",
-            [user_id] * 7 + [history],
+            [user_id] * 8 + [history],
         )
         (
             *_,
@@ -117,10 +125,12 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             shown,
             changed,
             wishes,
+            steering,
             attributes,
         ) = cursor.fetchone()
     if not agrees:  # what was said is kept and not shown again, and nothing is concluded from it
         items = kinds = values = moments = texts = candidates = wishes = None
+    steers = [Steer(**row | {"id": UUID(row["id"])}) for row in json.loads(steering or "[]")]
     return PersonSide(
         space=Space(*space) if space else None,
         version=version,
@@ -138,6 +148,7 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
         weights=kind_weights(json.loads(changed)),
         unread=any(text is not None for text in texts or []),
         wishes=_wishes(json.loads(wishes or "[]"), dimension=space[1] if space else 1),
+        steering=[steer for steer in steers if agrees or steer.action == "mute"],
         attributes=json.loads(attributes or "{}"),
     )
 
