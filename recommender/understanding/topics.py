@@ -37,8 +37,11 @@ _PARTS = re.compile(rf"[{_HAN}{_KANA}]+|[^\W_{_HAN}{_KANA}]+")
 _PLURAL = re.compile(r"(?<=[a-z]{3})(?<![siuxzo])(?<!ic)(?<!ie)(?<!she)(?<!che)(?<!xe)(?<!se)s$")
 _WORDS_IN_A_PHRASE = 3
 _WORDS_IN_A_NAME = 5
+_POSSESSIVE = re.compile(r"['’]s?$")
+_NEGATED = re.compile(r"n['’]t$", re.IGNORECASE)
+_PARTICIPLE = re.compile(r"[a-z]{2,}(?<!e)ed$")  # begins a phrase, but seldom ends one
 # How well a phrase is built, where 1 is best; what is less well built has to be nearer in meaning.
-_ONE_WORD, _CUT_IN_FRONT, _CUT_BEHIND, _WITH_VERB = 0.9, 0.95, 0.8, 0.85
+_ONE_WORD, _CUT_IN_FRONT, _CUT_BEHIND, _WITH_VERB = 0.85, 0.95, 0.8, 0.85
 _LINKS = frozenset(("de", "del", "di", "da", "du", "la", "le", "van", "von", "der", "of"))
 _STOP = frozenset(Path(__file__).with_name("topics_stop.txt").read_text("utf-8").split())
 
@@ -58,20 +61,25 @@ class _Part:
 def phrases(title: str, description: str = "", *, known: Iterable[str] = ()) -> dict[str, float]:
     """Up to MOST phrases that stand in the title or the description, the most promising first.
 
-    known    what is said of the item elsewhere, as its kinds and makers: no phrase repeats it
+    known    what is said of the item elsewhere, as its kinds and makers: no phrase repeats it or
+             a part of it
     Returns  phrase → how well it is built, from 0 to 1
 
     >>> list(phrases("The lost harbour", "Drama. A blind pianist in Saint Malo.", known=["drama"]))
-    ['lost harbour', 'harbour', 'lost', 'blind pianist', 'Saint Malo', 'pianist', 'blind']
+    ['lost harbour', 'harbour', 'blind pianist', 'Saint Malo', 'lost', 'pianist', 'blind']
     """
-    taken = {slug_of(name) for name in known}
+    taken = [f"-{slug_of(name)}-" for name in known]
     built: dict[str, float] = {}
     promise: dict[str, float] = {}
     written: dict[str, str] = {}
-    for text, weight in [(title, 2.0), (description[:MOST_CHARACTERS], 1.0)]:
-        for phrase, form in _phrases_of(text):
+    # Where every word of a title has a capital, it names nothing.
+    plain = any(_says_something(m[0]) and m[0][0].islower() for m in _PARTS.finditer(title))
+    for text, weight, names in [(title, 2.0, plain), (description[:MOST_CHARACTERS], 1.0, True)]:
+        for phrase, form in _phrases_of(text, names):
             slug = slug_of(phrase)
-            if not slug or slug in taken or max(len(slug), len(phrase)) > LONGEST:
+            if not slug or max(len(slug), len(phrase)) > LONGEST:
+                continue
+            if any(f"-{slug}-" in name for name in taken):
                 continue
             built[slug] = max(built.get(slug, 0.0), form)
             # A single word is mostly less telling than what it is a part of.
@@ -83,15 +91,16 @@ def phrases(title: str, description: str = "", *, known: Iterable[str] = ()) -> 
     return {written[slug]: built[slug] for slug in order}
 
 
-def _phrases_of(text: str) -> Iterator[tuple[str, float]]:
+def _phrases_of(text: str, names: bool) -> Iterator[tuple[str, float]]:
     """Each phrase as often as it stands in a text, and how well it is built, in their order."""
     for match in _QUOTED.finditer(text):
         yield match[1].strip(), 1.0
-    for run in _runs(text):
+    for run in _runs(text, names):
         for begin in range(len(run)):
             for end in range(begin + 1, min(begin + _WORDS_IN_A_PHRASE, len(run)) + 1):
                 if _is_phrase(run, begin, end):
-                    yield text[run[begin].begin : run[end - 1].end], _form(run, begin, end)
+                    phrase = _POSSESSIVE.sub("", text[run[begin].begin : run[end - 1].end])
+                    yield phrase, _form(run, begin, end)
 
 
 def _is_phrase(run: Sequence[_Part], begin: int, end: int) -> bool:
@@ -112,11 +121,11 @@ def _form(run: Sequence[_Part], begin: int, end: int) -> float:
     return form * _WITH_VERB ** sum(part.is_verb for part in run[begin:end])
 
 
-def _runs(text: str) -> Iterator[list[_Part]]:
-    """Neighbours that may stand in one phrase."""
-    words = [m[0] for m in _PIECES.finditer(text) if m["word"] and m[0].lower() not in _STOP]
-    # Where every word has a capital, it names nothing.
-    names = any(word[0].islower() for word in words)
+def _runs(text: str, names: bool) -> Iterator[list[_Part]]:
+    """Neighbours that may stand in one phrase.
+
+    names  whether capitals say that something is a name; what "of" links is one in any case
+    """
     run: list[tuple[int, int]] = []
     for match in _PIECES.finditer(text):
         if match["word"] and not (run and match.start() - run[-1][1] > 1):
@@ -137,19 +146,24 @@ def _word_runs(text: str, spans: list[tuple[int, int]], names: bool) -> Iterator
     at = 0
     while at < len(spans):
         begin, end = spans[at]
-        length = _name_length(text, spans[at:]) if names else 0
-        if length:
+        length = _name_length(text, spans[at:])
+        if length and (names or _is_linked(text, spans[at : at + length])):
             run.append(_Part(begin, spans[at + length - 1][1], is_name=True))
             at += length
             continue
         if _says_something(text[begin:end]):
-            run.append(_Part(begin, end))
+            run.append(_word(text, begin, end))
         elif run:
             yield run
             run = []
         at += 1
     if run:
         yield run
+
+
+def _word(text: str, begin: int, end: int) -> _Part:
+    is_noun = not _PARTICIPLE.fullmatch(text[begin:end])
+    return _Part(begin, end, may_end=is_noun, may_be_alone=is_noun)
 
 
 def _name_length(text: str, spans: list[tuple[int, int]]) -> int:
@@ -172,8 +186,21 @@ def _name_length(text: str, spans: list[tuple[int, int]]) -> int:
     return length if length > 1 else 0
 
 
+def _is_linked(text: str, spans: list[tuple[int, int]]) -> bool:
+    return any(text[begin:end] in _LINKS for begin, end in spans)
+
+
 def _begins_a_name(word: str) -> bool:
-    return word[0].isupper() and word.lower() not in _STOP
+    return word[0].isupper() and not _is_function_word(word)
+
+
+def _is_function_word(word: str) -> bool:
+    """
+    >>> [word for word in ("The", "New", "new", "isn’t", "it's", "York") if _is_function_word(word)]
+    ['The', 'new', 'isn’t', "it's"]
+    """
+    plain = word.lower().replace("’", "'")
+    return word != "New" and (plain in _STOP or bool(_NEGATED.search(plain)))
 
 
 def _says_something(word: str) -> bool:
@@ -182,7 +209,7 @@ def _says_something(word: str) -> bool:
     >>> [word for word in ("the", "1.5", "AI", "is", "x", "kettle", "кот") if _says_something(word)]
     ['AI', 'kettle', 'кот']
     """
-    if word.lower().replace("’", "'") in _STOP or not any(map(str.isalpha, word)):
+    if _is_function_word(word) or not any(map(str.isalpha, word)):
         return False
     return len(word) > 2 or (len(word) == 2 and word.isupper())
 
@@ -193,11 +220,11 @@ def _han_runs(text: str, offset: int) -> Iterator[list[_Part]]:
     at = offset
     for word, kind in _tagger().cut(text):
         begin, at = at, at + len(word)
-        is_noun, is_verb = kind[0] in "njil" or kind == "vn", kind == "v"
-        if (is_noun or is_verb or kind[0] in "ab") and word not in _STOP:
+        is_noun, is_verb = kind[0] in "nj" or kind == "vn", kind == "v"
+        if (is_noun or is_verb or kind[0] in "abil") and word not in _STOP:
             is_word = len(word) > 1
             # "学习" ends "深度学习", and is nothing by itself.
-            may_end = is_noun or (is_verb and is_word and bool(run))
+            may_end = is_noun or (is_verb and is_word and len(run) == 1)
             run.append(_Part(begin, at, False, is_verb, may_end, is_noun and is_word))
         elif run:
             yield run
@@ -223,14 +250,13 @@ def slug_of(phrase: str) -> str:
     """What two writings of one phrase have in common; "" if there is no word in it.
 
     Without case, accents, width and punctuation, and the last word without the s of a plural. A
-    capital keeps its s, since it may be a name.
+    single word with a capital keeps its s, since it may be a name.
 
-    >>> slug_of("Serial Killers"), slug_of("serial killers"), slug_of("Cafés"), slug_of("深度学习")
-    ('serial-killers', 'serial-killer', 'cafes', '深度学习')
+    >>> slug_of("Serial Killers"), slug_of("robots"), slug_of("Williams"), slug_of("深度学习")
+    ('serial-killer', 'robot', 'williams', '深度学习')
     """
-    last = phrase.rsplit(maxsplit=1)[-1] if phrase.strip() else ""
     slug = "-".join(_PARTS.findall(fold(phrase)))
-    return _PLURAL.sub("", slug) if last[:1].islower() else slug
+    return _PLURAL.sub("", slug) if "-" in slug or phrase[:1].islower() else slug
 
 
 def language_of(phrase: str) -> str:
