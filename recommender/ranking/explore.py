@@ -16,7 +16,7 @@ from recommender.candidates.taste import LIKED
 
 FEW_SHOWN = 50.0  # people who had a chance to take an item up; with more it is known
 FIRST = 3  # places that are never given away: what a person sees at a glance
-ARMS = 20  # items a place is drawn among, those most relevant to the person
+ARMS = 20  # items a place is drawn among
 # Before anything is known of an item, one in ten is expected to take it up, as surely as if ten
 # had been asked: one good answer in ten outweighs none in twenty, and none does not end it.
 TAKEN, LEFT = 1.0, 9.0
@@ -55,8 +55,9 @@ def explore(
 
     The places behind the first are cut into parts, of which each gives at most one away, any of
     them with the same chance. An item may get it that fewer than FEW_SHOWN people were shown, that
-    is not in the list and has no more against it than for it: one of the ARMS most relevant, which
-    the parts deal out among them. All other items keep their places.
+    is not in the list and has no more against it than for it: one of ARMS, half of them those that
+    fewest people were shown, so that nothing new waits for ever, the others the most relevant. The
+    parts deal them out among them. All other items keep their places.
 
     The propensity of a place is the chance, before anything is drawn for its part, that the very
     item that stands there comes to stand there: the same person, pool, records and settings given,
@@ -90,8 +91,7 @@ def explore(
     chance = min(wanted / n_parts, 1.0)
     may = (shown < FEW_SHOWN) & (worth >= 0)
     may[order] = False
-    arms = np.flatnonzero(may)
-    arms = arms[np.argsort(-worth[arms], kind="stable")][: ARMS * n_parts]
+    arms = _arms(np.flatnonzero(may), worth, shown, ARMS * n_parts)
     for number, part in enumerate(np.array_split(np.arange(FIRST, n_places), n_parts)):
         of_part = arms[number::n_parts]
         a_place = chance / len(part)
@@ -108,6 +108,15 @@ def explore(
                 propensity[place] = a_place * best[which]
                 given.append(place)
     return Explored(order, propensity, np.array(given, dtype=np.int64))
+
+
+def _arms(rows: np.ndarray, worth: np.ndarray, shown: np.ndarray, most: int) -> np.ndarray:
+    """Of these rows of the pool at most so many, the most relevant first."""
+    newest = rows[np.lexsort((-worth[rows], shown[rows]))][: most // 2]
+    rest = rows[~np.isin(rows, newest)]
+    best = rest[np.argsort(-worth[rest], kind="stable")][: most - len(newest)]
+    both = np.sort(np.concatenate([newest, best]))
+    return both[np.argsort(-worth[both], kind="stable")]
 
 
 def chances(shown: np.ndarray, taken: np.ndarray) -> np.ndarray:

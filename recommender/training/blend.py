@@ -23,7 +23,8 @@ _BEGIN_OF_NEW |= {"interest": 0.1, "dislike": -0.5}
 BEGIN_OF_NEW = np.array([_BEGIN_OF_NEW.get(part, 0.0) for part in PARTS], dtype=np.float32)
 ENOUGH_WHOLE = 50  # examples of people with a history of a length, to speak for it alone
 FEWEST_MIXED = 20  # examples, before they say anything of items that nobody has touched
-SAYS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
+# Never nothing: which of the new items are tried for a person goes by their relevance too.
+SAYS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
 _DISLIKE = PARTS.index("dislike")
 
 

@@ -275,3 +275,13 @@ def test_a_person_counts_once_whatever_they_did():
 
 def test_a_view_that_ended_in_a_dislike_is_none():
     assert record([(1, 7, "view"), (1, 7, "dislike")]) == {7: (1.0, 0.0)}
+
+
+def test_what_nobody_was_shown_is_tried_however_little_speaks_for_it():
+    places, new = 20, 60
+    last = places + new - 1
+    shown = dict.fromkeys(range(places, last), 40.0)  # the others are more relevant, and known
+    case = Case(places, new, worth={last: 0.0}, shown=shown)
+    assert last in case.tried()
+    case.shown[last] = 40.0
+    assert last not in case.tried()

@@ -13,11 +13,12 @@ from catalog.services import save_item
 from recommender import embed, store
 from recommender.recommend import recommend, similar
 
-FULL_LIST = 100  # places in which the item is looked for
+LENGTH = 20  # of a list
+LISTS = 20  # of a person: some places are given to new items by chance
 
 
 class Command(BaseCommand):
-    help = "Print what a new item is found to be like, and where it stands for those who like that."
+    help = "Print what a new item is found to be like, and how often people are shown it."
 
     def add_arguments(self, parser):
         parser.add_argument("title")
@@ -37,20 +38,27 @@ class Command(BaseCommand):
             for row in near:
                 kinds = ", ".join(category["slug"] for category in row.facts.categories)
                 self.stdout.write(f"{row.rank:>2} {row.relevance:.2f}  {row.facts.title} ({kinds})")
-            places = [
-                next((row.rank for row in self.list_of(person) if row.facts.id == item.pk), None)
-                for person in store.fond_of([row.facts.id for row in near], limit=people)
+            fond = store.fond_of([row.facts.id for row in near], limit=people)
+            all_people = store.people_with_feedback()
+            others = [person for person in all_people if person not in fond]
+            counts = [
+                (who, len(some) * LISTS, sum(self.lists_with(item, person) for person in some))
+                for who, some in (
+                    ("who like most of these", fond),
+                    ("among all others", others[:: max(1, len(others) // people)][:people]),
+                )
+                if some
             ]
             transaction.set_rollback(True)
-        found = ", ".join("–" if place is None else str(place) for place in places)
-        if places:
-            self.stdout.write(
-                f"For the {len(places)} people who like most of these,"
-                f" of {FULL_LIST} places: {found}"
-            )
+        for who, lists, shown in counts:
+            self.stdout.write(f"In {shown} of {lists} lists of {LENGTH} for people {who}")
 
-    def list_of(self, person_id: int):
-        return recommend(person_id, limit=FULL_LIST, diversity=0, exploration=0).results
+    def lists_with(self, item: Item, person_id: int) -> int:
+        """In how many of LISTS lists the item stands."""
+        return sum(
+            any(row.facts.id == item.pk for row in recommend(person_id, limit=LENGTH).results)
+            for _ in range(LISTS)
+        )
 
 
 def _from_one(text: str) -> int:
