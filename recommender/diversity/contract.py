@@ -119,18 +119,18 @@ class Contract:
     def keep(self, choose: Callable[[Gate | None], np.ndarray]) -> Kept:
         """The list of a strategy, which is called with a gate, or without one."""
         order = choose(None)
-        if not self._broken(order):
+        if not self.broken(order):
             return Kept(order, (), ())
         gate = _Gate(self._candidates, self.limits)
         order, reasons = choose(gate), {}
-        if self._broken(order):
+        if self.broken(order):
             if self._settled is None:
                 self._settled = self._settle()
             limits, witness, reasons = self._settled
             if witness is not None:
                 gate = _Gate(self._candidates, limits, witness)
                 order = choose(gate)
-        broken = self._broken(order)
+        broken = self.broken(order)
         unmet = tuple(
             Unmet(
                 name,
@@ -146,9 +146,10 @@ class Contract:
 
     def keeps(self, order: np.ndarray) -> bool:
         """Whether a list keeps all limits."""
-        return not self._broken(order)
+        return not self.broken(order)
 
-    def _broken(self, order: np.ndarray) -> set[str]:
+    def broken(self, order: np.ndarray) -> set[str]:
+        """Names of the limits that a list does not keep."""
         return self._candidates.broken(order, self.limits)
 
     def _settle(self) -> tuple[Limits, list[int] | None, dict[str, str]]:

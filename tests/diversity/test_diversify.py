@@ -6,7 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recommender.diversity import STRATEGIES, Limits, budget_of, diversify
+from recommender.diversity import (
+    NEED_ASPECTS,
+    STRATEGIES,
+    Contract,
+    Limits,
+    budget_of,
+    diversify,
+)
+from recommender.diversity.diversify import unit
 
 ROOT = Path(__file__).resolve().parents[2]
 rng = np.random.default_rng(0)
@@ -62,6 +70,34 @@ def test_limits_come_before_the_budget():
     assert found.unmet == ()
     assert CATEGORIES[found.order].any(axis=0).sum() == 6
     assert found.strength == 0
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("budget", [0, 0.05, 0.4])
+def test_a_ceiling_for_creators_gives_the_list_that_a_gate_gives(strategy, budget):
+    contract = Contract(
+        Limits(max_per_creator=1), 8, RELEVANCE,
+        categories=CATEGORIES, creators=CREATORS, vectors=VECTORS,
+    )  # fmt: skip
+    found = diversify(
+        VECTORS, RELEVANCE, 8, strategy=strategy, budget=budget, categories=CATEGORIES,
+        creators=CREATORS, limits=Limits(max_per_creator=1),
+    )  # fmt: skip
+    more = {"aspects": CATEGORIES} if strategy in NEED_ASPECTS else {}
+    gated = contract.keep(
+        lambda gate: STRATEGIES[strategy](
+            unit(VECTORS), RELEVANCE, 8, found.strength, gate=gate, **more
+        )
+    )
+    assert found.order.tolist() == gated.order.tolist()
+    assert found.binding == gated.binding
+    if budget == 0:
+        assert found.binding == ("max_per_creator",)
+    loose = diversify(
+        VECTORS, RELEVANCE, 8, strategy=strategy, budget=budget, categories=CATEGORIES,
+        creators=CREATORS, limits=Limits(max_per_creator=8),
+    )  # fmt: skip
+    assert loose.binding == ()
 
 
 def test_nothing_to_choose_from_is_an_empty_list():
