@@ -45,7 +45,7 @@ class Spent:
 def spend(budget: float, choose: Callable[[float], np.ndarray], relevance: np.ndarray) -> Spent:
     """The list of the greatest strength that costs no more than the budget, by halves.
 
-    choose     makes a list from a strength, 0 to 1; it is called up to eight times
+    choose     makes a list from a strength, 0 to 1; it is called up to seven times
     relevance  (n,) of the pool; where some are negative, all count from the lowest
     A strategy's cost does not always rise with its strength. What is found costs no more than the
     budget all the same, and a larger budget never finds a smaller strength. A strength of 0 is
@@ -61,17 +61,15 @@ def spend(budget: float, choose: Callable[[float], np.ndarray], relevance: np.nd
         order = choose(strength)
         return Spent(order, strength, 1 - relevance_kept(order, worth))
 
-    best = made(STRENGTHS[0])
-    low, high = 0, len(STRENGTHS) - 1
-    tried = high if budget > 0 else low
-    while low < tried:
+    best, low, high = None, 0, len(STRENGTHS) if budget > 0 else 1
+    while high - low > 1:
+        tried = (low + high) // 2
         found = made(STRENGTHS[tried])
         if found.cost <= budget + SLACK:
             best, low = found, tried
         else:
             high = tried
-        tried = (low + high) // 2 if low < high else low
-    return best
+    return best or made(STRENGTHS[0])
 
 
 @dataclass(frozen=True)
