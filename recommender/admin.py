@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.utils.formats import date_format
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
@@ -369,13 +369,17 @@ class ServedAdmin(ReadOnly):
 
     @admin.display(description=gettext_lazy("items in order"))
     def items(self, obj: Served) -> str:
+        """Each leads to why it was shown, if that was kept."""
         facts = store.facts(obj.item_ids)
-        rows = [
-            (place, facts[item].title if item in facts else item, round(relevance, 2))
-            for place, (item, relevance) in enumerate(
-                zip(obj.item_ids, obj.relevance, strict=True), start=1
-            )
-        ]
+        rows = []
+        for place, (item, relevance) in enumerate(
+            zip(obj.item_ids, obj.relevance, strict=True), start=1
+        ):
+            name = facts[item].title if item in facts else item
+            if item in facts and obj.explanation is not None:
+                url = reverse("why", args=[obj.pk, facts[item].uuid])
+                name = format_html('<a href="{}">{}</a>', url, name)
+            rows.append((place, name, round(relevance, 2)))
         return format_html_join("", "<div>{}. {} ({})</div>", rows)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
@@ -12,7 +13,7 @@ from rest_framework.views import APIView
 
 from catalog import queries, services
 from catalog.serializers import checked, item_detail_out
-from recommender import begin, steer, store
+from recommender import begin, explain, steer, store
 from recommender.filtering.expression import FilterError
 from recommender.models import Wish
 from recommender.recommend import recommend, similar
@@ -30,6 +31,8 @@ from recommender.serializers import (
     SteeringIn,
     SteeringOut,
     SteeringsOut,
+    WhyNotOut,
+    WhyOut,
     WishesOut,
     WishIn,
     WishOut,
@@ -38,6 +41,8 @@ from recommender.serializers import (
     recommendation_out,
     shown_out,
     steered_out,
+    why_not_out,
+    why_out,
     words_of,
 )
 
@@ -67,6 +72,24 @@ class Recommendations(APIView):
         with filter_checked():
             found = recommend(request.user.pk, **query)
         return private(recommendation_out(found))
+
+
+class Why(APIView):
+    @extend_schema(responses=WhyOut, tags=["recommendations"])
+    def get(self, request: Request, served: UUID, item: UUID) -> Response:
+        """Why an item stands in a list of one's own: what found it, and its points."""
+        if (found := explain.why(served, item, request.user)) is None:
+            raise NotFound
+        return private(why_out(served, found))
+
+
+class WhyNot(APIView):
+    @extend_schema(responses=WhyNotOut, tags=["recommendations"])
+    def get(self, request: Request, served: UUID, item: UUID) -> Response:
+        """Why an item does not stand in a list of one's own: the stage at which it fell."""
+        if (found := explain.why_not(served, item, request.user)) is None:
+            raise NotFound
+        return private(why_not_out(served, found))
 
 
 class ItemDetail(APIView):

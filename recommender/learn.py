@@ -4,7 +4,6 @@ A request reads the newest feedback itself; what is learned here reaches further
 what a page shows of a person's interests.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -40,7 +39,9 @@ def refresh_person(user_id: int) -> None:
         facts = store.facts(liked[has_vector])
         liked = [facts[item] for item in liked[has_vector].tolist()]
         words = [
-            describe([fact for fact, of in zip(liked, interests.members, strict=True) if of == n])
+            store.describe(
+                [fact for fact, of in zip(liked, interests.members, strict=True) if of == n]
+            )
             for n in range(len(interests.weights))
         ]
         store.put_interests(side.space, user_id, interests.vectors, interests.weights, words)
@@ -78,21 +79,6 @@ def read_comments(user_ids: Sequence[int]) -> None:
             with transaction.atomic():
                 if store.put_comment_signs(ids, both(words, leans)):
                     jobs.request("learn", [user_id])
-
-
-def describe(facts: Sequence[store.Facts]) -> dict:
-    """Words for an interest: the commonest categories and creators of the items in it."""
-    categories = Counter(category["slug"] for fact in facts for category in fact.categories)
-    names = {c["slug"]: c["names"] for fact in facts for c in fact.categories}
-    creators = Counter(creator for fact in facts for creator in fact.creators)
-    return {
-        "categories": [
-            {"slug": slug, "names": names[slug]} for slug, _ in categories.most_common(3)
-        ],
-        "creators": [name for name, times in creators.most_common(2) if times > 1],
-        "items": len(facts),
-        "example": facts[0].title if facts else "",
-    }
 
 
 def refresh_popularity() -> None:

@@ -306,6 +306,8 @@ class Served(models.Model):
     # See ranking/explore.py; NULL of a list that was served before it was kept.
     propensity = ArrayField(Real(), verbose_name=_("chance of each"), null=True)
     report = models.JSONField(_("diversity report"))
+    # See store/served.py; NULL of a list that was served before it was kept.
+    explanation = models.BinaryField(_("explanation"), null=True)
     served_at = models.DateTimeField(_("served"), db_default=Now())
 
     class Meta:

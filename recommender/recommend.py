@@ -22,7 +22,7 @@ from recommender.filtering.fields import fields_with
 from recommender.ranking.asked import Wishes, hold_against
 from recommender.ranking.assemble import ask_to_explore, asks, asks_for_wishes, person_of, pool_of
 from recommender.ranking.explain import Reason as Code
-from recommender.ranking.explain import reason_codes
+from recommender.ranking.explain import explanation_of, reason_codes
 from recommender.ranking.explore import Explored, explore
 from recommender.ranking.model import LISTS
 from recommender.ranking.pipeline import Pool, Ranked, Rules, keeps_limits, rank, report_of
@@ -210,6 +210,18 @@ def recommend(
             relevance=[row.relevance for row in results],
             propensity=explored.propensity,
             report=report,
+            explanation=explanation_of(
+                person,
+                pool,
+                ranked,
+                rules,
+                reasons,
+                asked,
+                found_by=found.sources,
+                sources=[ask.name for ask in plan],
+                wish_ids=side.wishes.ids,
+                steering=side.steering,
+            ),
         )
     return Recommendation(
         served, results, report, diversity, strategy, n_likes, side.steering, effect

@@ -1,6 +1,7 @@
 """What comes into the API about recommendations, and what goes out."""
 
 from dataclasses import fields
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -11,14 +12,21 @@ from catalog.models import Attribute
 from catalog.serializers import FiniteField, ItemDetailOut, ItemOut, Strict, category_out
 from recommender.begin import LONGEST
 from recommender.diversity import STRATEGIES, Limits
+from recommender.diversity.contract import CEILINGS
+from recommender.explain import Why, WhyNot
 from recommender.filtering.expression import LONGEST as LONGEST_FILTER
 from recommender.filtering.expression import FilterError
 from recommender.filtering.fields import FIELDS
 from recommender.models import Steering, Wish
+from recommender.ranking.explain import out_of_100
 from recommender.recommend import Effect, Reason, Recommendation, Shown
 from recommender.steer import Steered
 from recommender.store import Facts, Target
 
+STAGES = (
+    *("shown", "later", "removed", "unavailable", "seen", "muted", "filter", "not_found"),
+    *("exploration", "relevance", "diversity", *CEILINGS),
+)
 KINDS_OF_REASON = ("wish", "voted", "similar", "popular", "new", "varied", "explored")
 
 
@@ -162,6 +170,66 @@ class RecommendationOut(serializers.Serializer):
     steering = EffectOut(allow_null=True, help_text="null: you do not steer by anything")
 
 
+class PointsOut(serializers.Serializer):
+    part = serializers.CharField()
+    points = serializers.IntegerField(help_text="below 0 it speaks against the item")
+    text = serializers.CharField()
+
+
+class NamedOut(serializers.Serializer):
+    id = serializers.UUIDField()
+    title = serializers.CharField()
+
+
+class SourceOut(serializers.Serializer):
+    source = serializers.CharField()
+    text = serializers.CharField()
+
+
+class InterestBehindOut(serializers.Serializer):
+    percent = serializers.IntegerField(help_text="of what the person likes")
+    words = serializers.CharField(allow_blank=True)
+    likes = NamedOut(many=True, help_text="the newest liked items in it")
+
+
+class WhyOut(serializers.Serializer):
+    """Why an item stands in a list, as it was when the list was made."""
+
+    list = serializers.UUIDField()
+    served_at = serializers.DateTimeField()
+    item = NamedOut()
+    relevance = serializers.IntegerField(help_text="0 to 100, as it was shown")
+    points = PointsOut(many=True, help_text="they add up to the relevance exactly")
+    place = serializers.IntegerField()
+    place_by_relevance = serializers.IntegerField(help_text="of all candidates")
+    moved = serializers.CharField(
+        allow_null=True, help_text="what variety or exploring did, which changes places, not points"
+    )
+    reason = serializers.CharField(allow_null=True)
+    likes = NamedOut(many=True, help_text="liked items behind it")
+    interests = InterestBehindOut(many=True, help_text="that found it")
+    sources = SourceOut(many=True, help_text="all that found it")
+
+
+class WhyNotOut(serializers.Serializer):
+    """Where on its way to a list an item fell."""
+
+    list = serializers.UUIDField()
+    served_at = serializers.DateTimeField()
+    item = NamedOut()
+    stage = serializers.ChoiceField(choices=STAGES)
+    text = serializers.CharField()
+    place = serializers.IntegerField(allow_null=True, help_text="if it was shown")
+    place_by_relevance = serializers.IntegerField(
+        allow_null=True, help_text="if it was among the candidates"
+    )
+    relevance = serializers.IntegerField(
+        allow_null=True, help_text="0 to 100, if it was among the candidates"
+    )
+    list_size = serializers.IntegerField()
+    pool_size = serializers.IntegerField(help_text="candidates")
+
+
 class SimilarOut(serializers.Serializer):
     results = ShownOut(many=True)
 
@@ -276,14 +344,18 @@ def facts_out(facts: Facts) -> dict:
 
 
 def reason_text(reason: Reason) -> str:
+    return reason_in_words(reason.kind, title=reason.like_title, wish=reason.wish)
+
+
+def reason_in_words(kind: str, *, title: str, wish: str) -> str:
     """A reason in words; each names only what is behind it."""
-    if reason.kind == "wish":
-        return _("Because you asked for “%(text)s”") % {"text": reason.wish}
-    if reason.kind == "voted":
-        return _("People who liked “%(title)s” like this too") % {"title": reason.like_title}
-    if reason.kind == "similar":
-        return _("Similar to “%(title)s”, which you liked") % {"title": reason.like_title}
-    return str(REASONS[reason.kind])
+    if kind == "wish":
+        return _("Because you asked for “%(text)s”") % {"text": wish}
+    if kind == "voted":
+        return _("People who liked “%(title)s” like this too") % {"title": title}
+    if kind == "similar":
+        return _("Similar to “%(title)s”, which you liked") % {"title": title}
+    return str(REASONS[kind])
 
 
 REASONS = {
@@ -291,6 +363,80 @@ REASONS = {
     "new": gettext_lazy("New here"),
     "varied": gettext_lazy("For variety"),
     "explored": gettext_lazy("Hardly anybody knows it yet: shown to find out who likes it"),
+}
+
+
+# What gives points, as "why" says it.
+PARTS_IN_WORDS = {
+    "order": gettext_lazy("Goes with what you liked last"),
+    "past_order": gettext_lazy("Goes with what you liked before"),
+    "next": gettext_lazy("Often comes next after what you liked"),
+    "taste": gettext_lazy("Liked by people who like what you like"),
+    "factors": gettext_lazy("Fits a taste that you share with others"),
+    "text": gettext_lazy("Its text is like that of your latest items"),
+    "map": gettext_lazy("Its text is like what people of your taste turn to"),
+    "interest": gettext_lazy("Near to one of your interests"),
+    "popularity": gettext_lazy("Many like it"),
+    "trend": gettext_lazy("More like it of late"),
+    "promise": gettext_lazy("Texts like this one are often liked"),
+    "freshness": gettext_lazy("It is new"),
+    "dislike": gettext_lazy("It is like something you disliked"),
+    "asked": gettext_lazy("You asked for something like it"),
+    "unwanted": gettext_lazy("You said that you do not want this"),
+    "steered": gettext_lazy("You said more, or less, of this"),
+    "cut": gettext_lazy("The scale goes from 0 to 100"),
+}
+SOURCES_IN_WORDS = {
+    "interest": gettext_lazy("a search near your interests"),
+    "map": gettext_lazy("a search for what people of your taste turn to"),
+    "voted": gettext_lazy("what goes with what you liked"),
+    "given": gettext_lazy("what your whole history led to"),
+    "popular": gettext_lazy("what is popular"),
+    "new": gettext_lazy("what is new"),
+    "wish": gettext_lazy("a search for what you asked for"),
+    "little_known": gettext_lazy("what hardly anybody knows yet"),
+}
+MOVED_IN_WORDS = {
+    "diversity": gettext_lazy(
+        "By relevance alone it would stand at %(before)s; for variety it came to %(place)s."
+    ),
+    "exploration": gettext_lazy(
+        "By relevance alone it would stand at %(before)s; place %(place)s was given to it to find"
+        " out who likes it."
+    ),
+}
+STAGES_IN_WORDS = {
+    "shown": gettext_lazy("It was shown, at place %(place)s."),
+    "later": gettext_lazy("It came after this list."),
+    "removed": gettext_lazy("It had been removed."),
+    "unavailable": gettext_lazy("It is not available."),
+    "seen": gettext_lazy("You had already said something about it."),
+    "muted": gettext_lazy("You had asked for nothing of its kind, its creator or its topic."),
+    "filter": gettext_lazy("The filter of the list does not let it pass."),
+    "not_found": gettext_lazy(
+        "It was not among the %(pool)s candidates that were found for this list."
+    ),
+    "relevance": gettext_lazy(
+        "It was found, but by relevance it stood at %(before)s of %(pool)s; the list has %(size)s"
+        " places."
+    ),
+    "max_per_creator": gettext_lazy(
+        "By relevance it stood at %(before)s, but the list already had as many of its creator as it"
+        " may have."
+    ),
+    "max_per_category": gettext_lazy(
+        "By relevance it stood at %(before)s, but the list already had as many of its kind as it"
+        " may have."
+    ),
+    "max_similarity": gettext_lazy(
+        "By relevance it stood at %(before)s, but it is too much like something in the list."
+    ),
+    "diversity": gettext_lazy(
+        "By relevance it stood at %(before)s, but gave way so that the list is more varied."
+    ),
+    "exploration": gettext_lazy(
+        "Its place was given to something that hardly anybody knows yet, to find out who likes it."
+    ),
 }
 
 
@@ -329,13 +475,74 @@ def shown_out(shown: Shown) -> dict:
     return {
         "rank": shown.rank,
         "item": facts_out(shown.facts),
-        "relevance": round(shown.relevance, 2),
+        "relevance": int(out_of_100(shown.relevance)) / 100,
         "reason": shown.reason
         and {
             "kind": shown.reason.kind,
             "text": reason_text(shown.reason),
             "item": shown.reason.like_uuid and str(shown.reason.like_uuid),
         },
+    }
+
+
+def named_out(facts: Facts) -> dict:
+    return {"id": str(facts.uuid), "title": facts.title}
+
+
+def why_out(served: UUID, why: Why) -> dict:
+    return {
+        "list": str(served),
+        "served_at": why.served_at,
+        "item": named_out(why.item),
+        "relevance": why.relevance,
+        "points": [
+            {"part": row.part, "points": row.points, "text": str(PARTS_IN_WORDS[row.part])}
+            for row in why.points
+        ],
+        "place": why.place,
+        "place_by_relevance": why.place_by_relevance,
+        "moved": why.moved_by
+        and MOVED_IN_WORDS[why.moved_by] % {"before": why.place_by_relevance, "place": why.place},
+        "reason": why.reason and why_reason(why),
+        "likes": [named_out(facts) for facts in why.likes],
+        "interests": [
+            {
+                "percent": interest.percent,
+                "words": words_of(interest.words),
+                "likes": [named_out(facts) for facts in interest.likes],
+            }
+            for interest in why.interests
+        ],
+        "sources": [{"source": name, "text": str(SOURCES_IN_WORDS[name])} for name in why.sources],
+    }
+
+
+def why_reason(why: Why) -> str | None:
+    """As it was told with the list; nothing of a wish that was forgotten since."""
+    if why.reason == "wish" and not why.wish:
+        return None
+    title = why.likes[0].title if why.likes else ""
+    return reason_in_words(why.reason, title=title, wish=why.wish)
+
+
+def why_not_out(served: UUID, why: WhyNot) -> dict:
+    numbers = {
+        "place": why.place,
+        "before": why.place_by_relevance,
+        "size": why.list_size,
+        "pool": why.pool_size,
+    }
+    return {
+        "list": str(served),
+        "served_at": why.served_at,
+        "item": named_out(why.item),
+        "stage": why.stage,
+        "text": STAGES_IN_WORDS[why.stage] % numbers,
+        "place": why.place,
+        "place_by_relevance": why.place_by_relevance,
+        "relevance": why.relevance,
+        "list_size": why.list_size,
+        "pool_size": why.pool_size,
     }
 
 

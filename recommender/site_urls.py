@@ -9,6 +9,7 @@ from recommender import views
 urlpatterns = [
     path("", views.for_you, name="for-you"),
     path("items/<uuid:uuid>/", views.item, name="item"),
+    path("why/<uuid:served>/<uuid:uuid>/", views.why, name="why"),
     path("search/", views.search_page, name="search"),
     path("start/", views.start, name="start"),
     path("wishes/remove/", views.remove_wish, name="remove-wish"),

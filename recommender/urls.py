@@ -6,6 +6,12 @@ from recommender import api
 
 urlpatterns = [
     path("recommendations/", api.Recommendations.as_view(), name="api-recommendations"),
+    path("recommendations/<uuid:served>/why/<uuid:item>/", api.Why.as_view(), name="api-why"),
+    path(
+        "recommendations/<uuid:served>/why-not/<uuid:item>/",
+        api.WhyNot.as_view(),
+        name="api-why-not",
+    ),
     path("items/<uuid:uuid>/", api.ItemDetail.as_view(), name="api-item"),
     path("items/<uuid:uuid>/similar/", api.Similar.as_view(), name="api-similar"),
     path("search/", api.Search.as_view(), name="api-search"),

@@ -32,12 +32,12 @@ from catalog.serializers import category_out, item_detail_out
 from catalog.services import Refused
 from catalog.text import clean
 from catalog.uuid7 import uuid7
-from recommender import begin, store
+from recommender import begin, explain, store
 from recommender.forms import StartForm, WishForm
 from recommender.models import Wish
 from recommender.recommend import Recommendation, Shown, recommend, similar
 from recommender.search import LONGEST, search
-from recommender.serializers import facts_out, reason_text, words_of
+from recommender.serializers import facts_out, reason_text, why_out, words_of
 from recommender.store import Facts
 
 private = cache_control(private=True, no_store=True)
@@ -69,6 +69,19 @@ def for_you(request: HttpRequest) -> HttpResponse:
     context = list_context(found, next_url=request.get_full_path())
     context["focus_list"] = request.htmx.trigger == "refresh"
     return render(request, "_list.html" if request.htmx else "for_you.html", context)
+
+
+@private
+@require_safe
+def why(request: HttpRequest, served: UUID, uuid: UUID) -> HttpResponse:
+    """Why an item stands in a list: the points of its match and what found it."""
+    if not request.user.is_authenticated:
+        return to_sign_in(request)
+    found = explain.why(served, uuid, request.user)
+    if found is None:
+        raise Http404
+    context = {"why": why_out(served, found)}
+    return render(request, "_why.html" if request.htmx else "why.html", context)
 
 
 def diversity_in(data) -> float | None:

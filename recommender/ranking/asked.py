@@ -30,6 +30,7 @@ class Wishes:
     vectors: np.ndarray  # (w, d) float32 unit rows
     wanted: np.ndarray  # (w,) bool
     kinds: Sequence[Sequence[int]]  # (w,) ids of categories that each names, or none
+    ids: Sequence[int] = ()  # (w,) by which they are kept
 
 
 def share_of(wishes: Wishes, n_likes: int) -> float:

@@ -151,6 +151,7 @@ def _unit(vector: np.ndarray) -> np.ndarray:
 class Ask:
     """One list of candidates to fetch: the nearest of a vector, given ids, or an order."""
 
+    name: str
     weight: float
     limit: int
     vector: np.ndarray | None = None
@@ -163,6 +164,7 @@ def asks(person: Person, voted: Votes, given: Sequence[int], *, pool_size: int) 
     weights = person.interests.weights
     plan = [
         Ask(
+            "interest",
             weight=float(weight / weights.max()),
             limit=max(FEWEST_NEAREST, int(np.ceil(SPARE * pool_size * weight))),
             vector=vector,
@@ -170,16 +172,18 @@ def asks(person: Person, voted: Votes, given: Sequence[int], *, pool_size: int) 
         for weight, vector in zip(weights, person.interests.vectors, strict=True)
     ]
     if person.mapped.any():
-        plan.append(Ask(weight=MAPPED, limit=pool_size // 2, vector=person.mapped))
+        plan.append(Ask("map", weight=MAPPED, limit=pool_size // 2, vector=person.mapped))
     best = voted.best(pool_size)
     if len(best):
-        plan.append(Ask(weight=VOTED, limit=pool_size, ids=best))
+        plan.append(Ask("voted", weight=VOTED, limit=pool_size, ids=best))
     if len(given):
-        plan.append(Ask(weight=GIVEN, limit=len(given), ids=np.asarray(given, dtype=np.int64)))
+        plan.append(
+            Ask("given", weight=GIVEN, limit=len(given), ids=np.asarray(given, dtype=np.int64))
+        )
     # An interest alone can fill the pool; without one, what is liked and what is new must.
     filler = 60 if len(weights) else pool_size
-    plan.append(Ask(weight=POPULAR, limit=filler, order="popular"))
-    plan.append(Ask(weight=NEW, limit=filler, order="new"))
+    plan.append(Ask("popular", weight=POPULAR, limit=filler, order="popular"))
+    plan.append(Ask("new", weight=NEW, limit=filler, order="new"))
     return plan
 
 
@@ -188,12 +192,12 @@ def asks_for_wishes(wishes: Wishes, *, n_likes: int, pool_size: int) -> list[Ask
     newest = np.flatnonzero(wishes.wanted)[-NEWEST_WISHES:]
     share = share_of(wishes, n_likes)
     limit = int(np.ceil(share * pool_size / max(len(newest), 1)))
-    return [Ask(weight=share, limit=limit, vector=wishes.vectors[n]) for n in newest]
+    return [Ask("wish", weight=share, limit=limit, vector=wishes.vectors[n]) for n in newest]
 
 
 def ask_to_explore() -> Ask:
     """The list of candidates to fetch besides, when a list is to have little known items."""
-    return Ask(weight=TRIED, limit=N_TRIED, order="little_known")
+    return Ask("little_known", weight=TRIED, limit=N_TRIED, order="little_known")
 
 
 def pool_of(

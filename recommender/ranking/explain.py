@@ -1,15 +1,18 @@
 """Why an item stands in a list: the largest contribution that can be told truthfully, or nothing.
 
-No reason is better than a far-fetched one.
+No reason is better than a far-fetched one. And all of it in numbers: the points of each part.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from recommender.ranking import asked as wishes
+from recommender.ranking import steered
 from recommender.ranking.asked import Asked
 from recommender.ranking.model import LISTS, PARTS
-from recommender.ranking.pipeline import Person, Pool, Ranked
+from recommender.ranking.pipeline import Person, Pool, Ranked, Rules, ceilings_full
 
 BY_PEOPLE = ("order", "past_order", "next", "taste", "factors")
 BY_TEXT = ("text", "map", "interest")
@@ -20,6 +23,8 @@ STRONG_VOTE = 0.1  # of the strongest vote in the pool
 POPULAR = 0.3
 ASKED = 0.4  # of the best in the pool; a kind that was named has as much by itself
 FRESH_DAYS = 30.0
+CUT = "cut"  # what the parts say beyond 0 and 100
+ALL_PARTS = (*PARTS, *wishes.PARTS, *steered.PARTS)  # of relevance, in the order of Ranked.parts
 
 
 @dataclass(frozen=True)
@@ -102,3 +107,148 @@ def voters(person: Person, pool: Pool, ranked: Ranked, rows: np.ndarray) -> np.n
 def _strongest(reasons: list[Reason | None]) -> Reason | None:
     told = [reason for reason in reasons if reason and reason.strength > 0]
     return max(told, key=lambda reason: reason.strength, default=None)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a list is as it is, in plain numbers: so much of it is kept with the list.
+
+    Lists named by `of the list` have an entry for each place; relevance is out of 100.
+    """
+
+    parts: list[str]  # names, then "cut": columns of points
+    points: list[list[int]]  # of the list; each adds up to the relevance shown
+    reasons: list[str | None]  # of the list, kinds of Reason
+    likes: list[list[int]]  # of the list, ids of liked items behind it, that of the reason first
+    wishes: list[int | None]  # of the list, ids
+    interests: list[list[int]]  # of each interest, ids of liked items in it, newest first
+    shares: list[int]  # of each interest, percent
+    found_by: list[int]  # of the list; bit n says that source n found it
+    sources: list[str]  # names of all that were asked; those of interests in their order
+    pool: list[int]  # ids of all candidates, by relevance
+    relevance: list[int]  # of all candidates, in that order
+    cut: int  # so far down by relevance the list might have reached
+    capped: dict[str, list[int]]  # by the ceiling that kept them out, ids among these
+    displaced: list[int]  # ids whose place was given away to explore
+    mutes: list[tuple[str, int]]  # kinds and ids of what the person had muted
+
+
+MEMBERS = 5  # liked items that an interest is told by
+
+
+def explanation_of(
+    person: Person,
+    pool: Pool,
+    ranked: Ranked,
+    rules: Rules,
+    reasons: Sequence[Reason | None],
+    asked: Asked,
+    *,
+    found_by: np.ndarray,
+    sources: Sequence[str],
+    wish_ids: Sequence[int],
+    steering: Sequence[steered.Steer],
+) -> Explanation:
+    """What is kept of the grounds of a list.
+
+    reasons   of each row of ranked.order, which places given away are a part of
+    found_by  (n,) int64 of the pool; bit m says that source m found it
+    sources   names of all
+    wish_ids  of the wishes that asked speaks of
+    """
+    rows, learned = ranked.order, person.interests
+    points = points_of(ranked.parts[rows], ranked.relevance[rows])
+    there = np.flatnonzero(points.any(axis=0))
+    names = (*ALL_PARTS[: ranked.parts.shape[1]], CUT)
+    order = np.argsort(-ranked.relevance, kind="stable")
+    chosen = ranked.diversified.order
+    cut, capped = passed_over(chosen, order, ceilings_full(chosen, pool, rules))
+    has_vector = np.flatnonzero(person.like_vectors.any(axis=1))
+    return Explanation(
+        parts=[names[column] for column in there],
+        points=points[:, there].tolist(),
+        reasons=[reason and reason.kind for reason in reasons],
+        likes=_likes(person, pool, ranked, reasons),
+        wishes=[wish_ids[asked.best[row]] if asked.near[row] >= ASKED else None for row in rows],
+        interests=[
+            person.like_ids[has_vector[learned.members == number]][:MEMBERS].tolist()
+            for number in range(len(learned.weights))
+        ],
+        shares=np.rint(100 * learned.weights).astype(int).tolist(),
+        found_by=found_by[rows].tolist(),
+        sources=list(sources),
+        pool=pool.ids[order].tolist(),
+        relevance=out_of_100(ranked.relevance[order]).tolist(),
+        cut=cut,
+        capped={name: pool.ids[out].tolist() for name, out in capped.items()},
+        displaced=pool.ids[np.setdiff1d(chosen, rows)].tolist(),
+        mutes=[(steer.kind, steer.target) for steer in steering if steer.action == "mute"],
+    )
+
+
+def out_of_100(relevance: np.ndarray) -> np.ndarray:
+    """int64 of the same shape: relevance as it is shown."""
+    return np.rint(100.0 * np.asarray(relevance, dtype=np.float64)).astype(np.int64)
+
+
+def points_of(parts: np.ndarray, relevance: np.ndarray) -> np.ndarray:
+    """(n, p + 1) int64: the points of each part; each row adds up to out_of_100(relevance).
+
+    parts      (n, p) contributions; what they say beyond 0 and 1 is the last column, so that
+               nothing that spoke for an item or against it is hidden
+    relevance  (n,) their sum, cut at 0 and 1
+
+    Rounded by largest remainder: each is one of the two whole numbers next to it, and a part that
+    is nothing has no point. Source: Hamilton's method of 1792; Balinski & Young 1982, "Fair
+    Representation".
+
+    >>> points_of(np.array([[0.334, 0.333], [0.9, 0.4]]), np.array([0.667, 1.0])).tolist()
+    [[34, 33, 0], [90, 40, -30]]
+    """
+    exact = 100.0 * np.asarray(parts, dtype=np.float64)
+    beyond = 100.0 * np.asarray(relevance, dtype=np.float64) - exact.sum(axis=1)
+    # Sums in float32 differ in the last digit, which says nothing.
+    exact = np.column_stack([exact, np.where(np.abs(beyond) < 1e-3, 0.0, beyond)])
+    least = np.floor(exact)
+    missing = out_of_100(relevance) - least.sum(axis=1)
+    remainder = np.where(exact != 0, exact - least, -1.0)
+    place = np.argsort(np.argsort(-remainder, axis=1, kind="stable"), axis=1)
+    return (least + (place < missing[:, None])).astype(np.int64)
+
+
+def passed_over(
+    chosen: np.ndarray, by_relevance: np.ndarray, full: Mapping[str, np.ndarray]
+) -> tuple[int, dict[str, np.ndarray]]:
+    """How far down by relevance a list might have reached, and what a ceiling kept out of it.
+
+    chosen        (k,) rows that are in the list
+    by_relevance  (n,) all rows, the most relevant first
+    full          ceiling → (n,) bool, see pipeline.ceilings_full()
+    Returns       the number of rows by relevance among which k are in the list or kept out by no
+                  ceiling; and ceiling → those of the others
+
+    >>> full = {"max_per_creator": np.array([True, True, True, False])}
+    >>> passed_over(np.array([0, 3]), np.array([0, 1, 2, 3]), full)
+    (4, {'max_per_creator': array([1, 2])})
+    """
+    is_out = np.zeros(len(by_relevance), dtype=bool)
+    for of_ceiling in full.values():
+        is_out |= of_ceiling
+    is_out[chosen] = False
+    may = np.flatnonzero(~is_out[by_relevance])[: len(chosen)]
+    cut = int(may.max(initial=-1)) + 1
+    out = by_relevance[:cut][is_out[by_relevance[:cut]]]
+    return cut, {name: out[of_ceiling[out]] for name, of_ceiling in full.items()}
+
+
+def _likes(
+    person: Person, pool: Pool, ranked: Ranked, reasons: Sequence[Reason | None]
+) -> list[list[int]]:
+    behind = []
+    for row, reason in zip(ranked.order, reasons, strict=True):
+        likes = [] if reason is None or reason.like is None else [reason.like]
+        like = int(ranked.best_like[row])
+        if like >= 0 and pool.vectors[row] @ person.like_vectors[like] >= NEAR:
+            likes.append(like)
+        behind.append([int(person.like_ids[like]) for like in dict.fromkeys(likes)])
+    return behind

@@ -155,6 +155,22 @@ def keeps_limits(pool: Pool, rules: Rules) -> Callable[[np.ndarray], bool]:
     return contract.keeps
 
 
+def ceilings_full(order: np.ndarray, pool: Pool, rules: Rules) -> dict[str, np.ndarray]:
+    """Ceiling → (n,) bool: which rows of the pool it would keep out of a list that has `order`."""
+    limits, full = rules.limits, {}
+    if limits.max_per_creator is not None:
+        by, times = np.unique(pool.creators[order], return_counts=True)
+        most = by[(times >= limits.max_per_creator) & (by >= 0)]
+        full["max_per_creator"] = np.isin(pool.creators, most)
+    if limits.max_per_category is not None:
+        most = pool.categories[order].sum(axis=0) >= limits.max_per_category
+        full["max_per_category"] = pool.categories[:, most].any(axis=1)
+    if limits.max_similarity is not None:
+        likeness = _likeness(pool, rules)
+        full["max_similarity"] = (likeness @ likeness[order].T > limits.max_similarity).any(axis=1)
+    return full
+
+
 def _likeness(pool: Pool, rules: Rules) -> np.ndarray:
     return joint_features(pool.vectors, pool.categories, category_share=rules.category_share)
 

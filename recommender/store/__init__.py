@@ -37,6 +37,8 @@ from recommender.store.exposure import (
 from recommender.store.filters import (
     Condition,
     condition_of,
+    declared,
+    passes,
 )
 from recommender.store.invariants import (
     broken_invariants,
@@ -44,8 +46,10 @@ from recommender.store.invariants import (
 from recommender.store.items import (
     Content,
     Facts,
+    Standing,
     contents,
     count_items,
+    describe,
     embedding_of,
     embeddings_of,
     facts,
@@ -58,6 +62,7 @@ from recommender.store.items import (
     put_embeddings,
     put_words,
     sample_item_ids,
+    standing,
     text_of,
 )
 from recommender.store.people import (
@@ -75,6 +80,12 @@ from recommender.store.people import (
     put_interests,
     put_preference,
     put_served,
+)
+from recommender.store.served import (
+    ServedList,
+    had_seen,
+    served_list,
+    wish_text,
 )
 from recommender.store.spaces import (
     Space,
@@ -94,6 +105,7 @@ from recommender.store.steering import (
     Target,
     categories_shown,
     count_steering,
+    is_muted,
     put_steering,
     remove_steering,
     steering_of,
@@ -159,6 +171,9 @@ __all__ = [
     "put_embeddings",
     "put_words",
     "Facts",
+    "Standing",
+    "standing",
+    "describe",
     "facts",
     "items_with_words",
     "known_words",
@@ -201,10 +216,15 @@ __all__ = [
     "steering_of",
     "put_steering",
     "count_steering",
+    "is_muted",
     "remove_steering",
     "put_preference",
     "diversity_of",
     "put_served",
+    "ServedList",
+    "served_list",
+    "had_seen",
+    "wish_text",
     "Touched",
     "touched",
     "Source",
@@ -212,6 +232,8 @@ __all__ = [
     "find",
     "Condition",
     "condition_of",
+    "declared",
+    "passes",
     "Events",
     "events",
     "fond_of",

@@ -86,6 +86,7 @@ class Found:
     """A pool of candidates with what ranking and the page need, best fused first."""
 
     ids: np.ndarray  # (n,) int64
+    sources: np.ndarray  # (n,) int64, bit m says that source m found it
     uuids: list[UUID]
     vectors: np.ndarray  # (n, d) float32, zeros where there is none yet
     category_ids: list[list[int]]
@@ -143,7 +144,8 @@ def find(
             f"WITH seen AS MATERIALIZED (SELECT unnest(%s::bigint[]) AS id),{first}"
             f" found (item_id, source, rank) AS ({' UNION ALL '.join(branches)}),"
             " fused AS (SELECT f.item_id,"
-            f" sum((CASE f.source {say} END) / ({CONSTANT} + f.rank)) AS score FROM found f"
+            f" sum((CASE f.source {say} END) / ({CONSTANT} + f.rank)) AS score,"
+            " bit_or(1::bigint << f.source) AS sources FROM found f"
             f" JOIN catalog_item i ON i.id = f.item_id WHERE {may.sql}{passes}"
             f" GROUP BY f.item_id ORDER BY score DESC, f.item_id LIMIT {int(limit)})"
             + _COLUMNS.format(steers=applies.sql)
@@ -268,7 +270,7 @@ def _ordered(source: Source, may: Condition, only: Condition | None, pool: int) 
 
 
 _COLUMNS = (
-    " SELECT i.id, i.uuid, halfvec_send(e.embedding),"
+    " SELECT i.id, f.sources, i.uuid, halfvec_send(e.embedding),"
     " ARRAY(SELECT ic.category_id FROM catalog_item_categories ic WHERE ic.item_id = i.id),"
     " coalesce((SELECT c.creator_id FROM catalog_itemcreator c WHERE c.item_id = i.id"
     "   ORDER BY c.position LIMIT 1), -1), {steers},"
@@ -290,12 +292,13 @@ _JOINS = (
 def _found(rows: list[tuple], space: Space | None) -> Found:
     if not rows:
         return _empty(space)
-    (ids, uuids, vectors, categories, creators, steers, *numbers, moments, now) = zip(
+    (ids, sources, uuids, vectors, categories, creators, steers, *numbers, moments, now) = zip(
         *rows, strict=True
     )
     popularity, trend, shown, taken, factors, *stand_ins = numbers
     return Found(
         np.array(ids, dtype=np.int64),
+        np.array(sources, dtype=np.int64),
         list(uuids),
         from_binary(vectors, space.dimension) if space else np.zeros((len(ids), 1), np.float32),
         list(categories),
@@ -315,6 +318,7 @@ def _found(rows: list[tuple], space: Space | None) -> Found:
 def _empty(space: Space | None) -> Found:
     none = np.zeros(0)
     return Found(
+        none.astype(np.int64),
         none.astype(np.int64),
         [],
         np.zeros((0, space.dimension if space else 1), np.float32),

@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.db import connection
+
+from catalog.models import Attribute
 from recommender.filtering.expression import Expression, Term
 from recommender.filtering.fields import ATTRIBUTE, Type
 from recommender.store.sql import MOMENT
@@ -73,6 +76,21 @@ TESTS: Mapping[str, tuple[str, Callable]] = {
     ">": ("{column} > %s::{cast}", operator.gt),
     ">=": ("{column} >= %s::{cast}", operator.ge),
 }
+
+
+def declared() -> dict[str, str]:
+    """Attributes of items, with their types: what a filter may ask for."""
+    return dict(Attribute.objects.values_list("name", "type"))
+
+
+def passes(condition: Condition, item_id: int) -> bool:
+    """Whether it is true of an item as it is now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT EXISTS (SELECT 1 FROM catalog_item i WHERE i.id = %s AND {condition.sql})",
+            [item_id, *condition.params],
+        )
+        return cursor.fetchone()[0]
 
 
 def condition_of(expression: Expression) -> Condition:

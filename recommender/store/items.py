@@ -1,6 +1,7 @@
 """Items: what they say, their vectors and words, what is shown of them, and search among them."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -181,6 +182,39 @@ def facts(item_ids: Sequence[int]) -> dict[int, Facts]:
         )
         rows = [Facts(*row[:8], json.loads(row[8]), row[9]) for row in cursor.fetchall()]
     return {row.id: row for row in rows}
+
+
+def describe(items: Sequence[Facts]) -> dict:
+    """Words for an interest: the commonest categories and creators of the items in it."""
+    categories = Counter(category["slug"] for item in items for category in item.categories)
+    names = {c["slug"]: c["names"] for item in items for c in item.categories}
+    creators = Counter(creator for item in items for creator in item.creators)
+    return {
+        "categories": [
+            {"slug": slug, "names": names[slug]} for slug, _ in categories.most_common(3)
+        ],
+        "creators": [name for name, times in creators.most_common(2) if times > 1],
+        "items": len(items),
+        "example": items[0].title if items else "",
+    }
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An item, and since when it can be shown and no longer."""
+
+    id: int
+    is_available: bool
+    created_at: datetime
+    removed_at: datetime | None
+
+
+def standing(uuid: UUID) -> Standing | None:
+    """Of any item there ever was."""
+    row = Item.objects.filter(uuid=uuid).values_list(
+        "id", "is_available", "created_at", "removed_at"
+    )
+    return Standing(*row[0]) if row else None
 
 
 def items_with_words(query: str, *, limit: int) -> list[int]:

@@ -14,8 +14,10 @@ from django.db import connection, transaction
 from recommender.candidates.signals import kind_weights
 from recommender.models import Interest, Preference
 from recommender.ranking.asked import Wishes
+from recommender.ranking.explain import Explanation
 from recommender.ranking.steered import Steer
 from recommender.store.comments import SIGN, UNREAD, value_of
+from recommender.store.served import packed
 from recommender.store.spaces import Space
 from recommender.store.sql import LIVE, SCAN_TUPLES, from_binary
 from recommender.store.weights import CHANGED_WEIGHTS
@@ -61,7 +63,7 @@ AGREES = """
 
 # In words, with a vector in the active space.
 WISHES = """
-    SELECT json_agg(json_build_object('text', w.text, 'wanted', w.sign = 'wanted',
+    SELECT json_agg(json_build_object('id', w.id, 'text', w.text, 'wanted', w.sign = 'wanted',
         'kinds', w.category_ids, 'vector', encode(halfvec_send(w.embedding), 'hex'))
         ORDER BY w.id)::text
     FROM recommender_wish w JOIN recommender_embeddingspace s
@@ -159,6 +161,7 @@ def _wishes(said: list[dict], *, dimension: int) -> Wishes:
         from_binary([bytes.fromhex(wish["vector"]) for wish in said], dimension),
         np.array([wish["wanted"] for wish in said], dtype=bool),
         [wish["kinds"] for wish in said],
+        [wish["id"] for wish in said],
     )
 
 
@@ -258,13 +261,14 @@ def put_served(
     relevance: Sequence[float],
     propensity: Sequence[float],
     report: dict,
+    explanation: Explanation,
 ) -> None:
     """Keep what was served, under the id that feedback names: one statement."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO recommender_served"
-            " (id, user_id, scenario, settings, item_ids, relevance, propensity, report)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            " (id, user_id, scenario, settings, item_ids, relevance, propensity, report,"
+            "  explanation) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 served,
                 user_id,
@@ -274,5 +278,6 @@ def put_served(
                 [round(float(score), 4) for score in relevance],
                 [float(chance) for chance in propensity],
                 json.dumps(report),
+                packed(explanation),
             ],
         )

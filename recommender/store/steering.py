@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from catalog.models import Category, Creator, Item, ItemCreator
 from recommender.models import ItemTopic, Steering, Topic
 from recommender.ranking.steered import Steer
-from recommender.store.filters import Condition
+from recommender.store.filters import Condition, passes
 from recommender.store.sql import TOPICS
 
 KINDS = Steering.Kind
@@ -139,3 +139,9 @@ def which_apply(steering: Sequence[Steer]) -> Condition:
     if not parts:
         return Condition("'{}'::int[]", ())
     return Condition(f"ARRAY({' UNION ALL '.join(parts)} ORDER BY 1)", tuple(params))
+
+
+def is_muted(item_id: int, mutes: Sequence[tuple[str, int]]) -> bool:
+    """Whether mutes, kinds with ids, speak of an item as it is now."""
+    condition = not_muted([Steer(UUID(int=0), "mute", kind, target) for kind, target in mutes])
+    return not passes(Condition(f"true{condition.sql}", condition.params), item_id)

@@ -276,7 +276,7 @@ def test_a_served_list_is_shown_in_its_order(operator, history):
     row = Served.objects.get()
     page = operator.get(address(Served, "change", row.pk)).content.decode()
     first = Item.objects.get(pk=row.item_ids[0])
-    assert f"<div>1. {first.title} (" in page
+    assert f">{first.title}</a> (" in page.split("<div>1. ")[1].split("<div>2. ")[0]
     assert "Chance of each" in page
 
 

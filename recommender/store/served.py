@@ -1,0 +1,66 @@
+"""Lists that were shown, and what else is asked of the time at which they were.
+
+An explanation is JSON, compressed: 2 kB, where columns of numbers would take 8.
+"""
+
+import json
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from recommender.models import Served, Wish
+from recommender.ranking.explain import Explanation
+
+
+@dataclass(frozen=True)
+class ServedList:
+    """A list as it was shown."""
+
+    id: UUID
+    user_id: int | None
+    item_ids: list[int]
+    settings: dict
+    served_at: datetime
+    explanation: Explanation | None
+
+
+def packed(explanation: Explanation) -> bytes:
+    return zlib.compress(json.dumps(vars(explanation), separators=(",", ":")).encode(), level=1)
+
+
+def unpacked(data: bytes) -> Explanation:
+    return Explanation(**json.loads(zlib.decompress(data)))
+
+
+def served_list(served: UUID) -> ServedList | None:
+    row = Served.objects.filter(pk=served).first()
+    if row is None:
+        return None
+    return ServedList(
+        row.pk,
+        row.user_id,
+        row.item_ids,
+        row.settings,
+        row.served_at,
+        unpacked(row.explanation) if row.explanation is not None else None,
+    )
+
+
+def had_seen(user_id: int | None, item_id: int, at: datetime) -> bool:
+    """Whether a person had given feedback on an item that was not taken back at that moment."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM catalog_feedback"
+            " WHERE user_id = %s AND item_id = %s AND received_at <= %s"
+            " AND (retracted_at IS NULL OR retracted_at > %s))",
+            [user_id, item_id, at, at],
+        )
+        return cursor.fetchone()[0]
+
+
+def wish_text(wish_id: int) -> str:
+    """What was asked for; empty if that was forgotten since."""
+    return Wish.objects.filter(pk=wish_id).values_list("text", flat=True).first() or ""
