@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.services import Given
 from recommender.begin import LONGEST
+from recommender.models import Steering
 
 MOST_PICKS = 60  # what the pages of suggestions have together
 
@@ -62,3 +63,19 @@ class StartForm(forms.Form):
 
 class WishForm(forms.Form):
     wish = forms.UUIDField()
+
+
+class SteerForm(forms.Form):
+    """More, less or none of something; or undo, by the id of what is in force."""
+
+    action = forms.ChoiceField(choices=[*Steering.Action.choices, ("undo", "")])
+    kind = forms.ChoiceField(choices=Steering.Kind.choices)
+    target = forms.CharField(max_length=200, required=False)
+    steering = forms.UUIDField(required=False)
+
+    def clean(self) -> dict:
+        data = super().clean()
+        named = "steering" if data.get("action") == "undo" else "target"
+        if not self.errors and not data.get(named):
+            raise forms.ValidationError("")
+        return data

@@ -339,7 +339,7 @@ def facts_out(facts: Facts) -> dict:
         "image_url": facts.image_url,
         "published_at": facts.published_at,
         "categories": [category_out(c["slug"], c["names"]) for c in facts.categories],
-        "creators": facts.creators,
+        "creators": [creator["name"] for creator in facts.creators],
     }
 
 

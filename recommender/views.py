@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.formats import date_format
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import get_language_info
+from django.utils.translation import get_language_info, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.debug import sensitive_post_parameters
@@ -32,13 +32,15 @@ from catalog.serializers import category_out, item_detail_out
 from catalog.services import Refused
 from catalog.text import clean
 from catalog.uuid7 import uuid7
-from recommender import begin, explain, store
-from recommender.forms import StartForm, WishForm
-from recommender.models import Wish
+from recommender import begin, explain, steer, store
+from recommender.forms import StartForm, SteerForm, WishForm
+from recommender.models import Steering, Wish
+from recommender.ranking.steered import Steer
 from recommender.recommend import Recommendation, Shown, recommend, similar
 from recommender.search import LONGEST, search
-from recommender.serializers import facts_out, reason_text, why_out, words_of
-from recommender.store import Facts
+from recommender.serializers import facts_out, reason_text, target_name, why_out, words_of
+from recommender.steer import Steered
+from recommender.store import Facts, TopicOfItem
 
 private = cache_control(private=True, no_store=True)
 
@@ -66,7 +68,9 @@ def for_you(request: HttpRequest) -> HttpResponse:
         if not request.htmx:
             return redirect("for-you")
     found = recommend(request.user.pk, diversity=diversity_in(request.GET))
-    context = list_context(found, next_url=request.get_full_path())
+    context = list_context(
+        found, next_url=request.get_full_path(), is_member=request.user.is_authenticated
+    )
     context["focus_list"] = request.htmx.trigger == "refresh"
     return render(request, "_list.html" if request.htmx else "for_you.html", context)
 
@@ -93,9 +97,12 @@ def diversity_in(data) -> float | None:
     return number if 0 <= number <= 1 else None
 
 
-def list_context(found: Recommendation, *, next_url: str) -> dict:
+def list_context(found: Recommendation, *, next_url: str, is_member: bool) -> dict:
     report = found.report
     cards = [card_of(row.facts, row) for row in found.results]
+    if is_member:
+        for card, row in zip(cards, found.results, strict=True):
+            card["steers"] = steers_of_facts(row.facts, found.steering)
     return {
         "cards": cards,
         "served": found.id,
@@ -111,6 +118,7 @@ def list_context(found: Recommendation, *, next_url: str) -> dict:
             "largest": percent(report["largest_category_share"]),
             "kept": percent(report["relevance_kept"]),
             "distance": f"{report['vector_distance']:.2f}",
+            "steered": found.effect and found.effect.changed,
         },
     }
 
@@ -165,11 +173,16 @@ def item(request: HttpRequest, uuid: UUID) -> HttpResponse:
     if row is None:
         raise Http404
     near = [shown.facts for shown in similar(row.pk, limit=SIMILAR)]
-    opinion = queries.opinion_on(request.user, uuid) if request.user.is_authenticated else None
+    topics = [topic for topic in store.topics_of(row.pk) if topic.is_shared]
+    opinion, steers = None, []
+    if request.user.is_authenticated:
+        opinion = queries.opinion_on(request.user, uuid)
+        steers = steers_of_item(request.user.pk, row, topics)
     context = {
+        "steers": steers,
         "item": item_detail_out(row),
         "kinds": [kind_of(c.pk, c.slug, c.names) for c in row.categories.all()],
-        "topics": [topic for topic in store.topics_of(row.pk) if topic.is_shared],
+        "topics": topics,
         "facts": list(facts_of(row)),
         "cards": cards_of(request, near),
         "next": request.get_full_path(),
@@ -312,6 +325,101 @@ def next_of(request: HttpRequest) -> str:
 def to_sign_in(request: HttpRequest) -> HttpResponse:
     response = redirect_to_login(next_of(request))
     return HttpResponseClientRedirect(response.url) if request.htmx else response
+
+
+# --- steering ---------------------------------------------------------------------------------
+
+MOST_CREATORS = 3  # of an item, that its card shows
+
+
+def steer_row(kind: str, key: str, name: str, held: Steer | Steered | None) -> dict:
+    """One thing to steer by: what it is called, and what is in force."""
+    return {
+        "kind": kind,
+        "key": key,
+        "name": name,
+        "label": Steering.Kind(kind).label,
+        "action": held and held.action,
+        "steering": held and held.id,
+        "actions": [("more", _("More")), ("less", _("Less")), ("mute", _("None"))],
+    }
+
+
+def steers_of_facts(facts: Facts, steering: Sequence[Steer]) -> list[dict]:
+    """What one may steer by below an item of a list."""
+    held = {(s.kind, s.target): s for s in steering}
+    kinds = [
+        (c["id"], c["slug"], category_out(c["slug"], c["names"])["name"]) for c in facts.categories
+    ]
+    by = [(c["id"], c["uuid"], c["name"]) for c in facts.creators[:MOST_CREATORS]]
+    return [
+        steer_row(kind, key, name, held.get((kind, number)))
+        for kind, rows in (("category", kinds), ("creator", by))
+        for number, key, name in rows
+    ]
+
+
+def steers_of_item(user_id: int, row: Item, topics: Sequence[TopicOfItem]) -> list[dict]:
+    """The same on the page of an item, and by what it is about."""
+    held = {(s.kind, s.target.key): s for s in steer.steered_by(user_id) if s.target}
+    by = [link.creator for link in row.itemcreator_set.all()[:MOST_CREATORS]]
+    named = [
+        ("category", c.slug, category_out(c.slug, c.names)["name"]) for c in row.categories.all()
+    ]
+    named += [("creator", str(creator.uuid), creator.name) for creator in by]
+    named += [("topic", topic.slug, topic.name) for topic in topics]
+    return [steer_row(*what, held.get(what[:2])) for what in named]
+
+
+def steers_of_person(user_id: int) -> list[dict]:
+    """All that is in force; what left the catalogue can still be undone."""
+    return [
+        steer_row(s.kind, s.target.key, target_name(s.target), s)
+        if s.target
+        else steer_row(s.kind, "", _("no longer here"), s)
+        for s in steer.steered_by(user_id)
+    ]
+
+
+@private
+@require_POST
+def steer_by(request: HttpRequest) -> HttpResponse:
+    """More, less or none of one thing, or undo; its buttons as they are then."""
+    if not request.user.is_authenticated:
+        return to_sign_in(request)
+    form = SteerForm(request.POST)
+    if not form.is_valid():
+        return unreadable(request)
+    action, kind, key = (form.cleaned_data[name] for name in ("action", "kind", "target"))
+    held, problem = None, ""
+    if action == "undo":
+        if not steer.undo(request.user.pk, form.cleaned_data["steering"]):
+            raise Http404
+        target = next(iter(store.targets_called(kind, key)), None) if key else None
+    else:
+        try:
+            held = steer.steer(request.user.pk, action=action, kind=kind, target=key)
+        except Refused as refusal:
+            if refusal.code == "unknown_target":
+                raise Http404 from None
+            problem = refusal.message
+        target = held.target if held else next(iter(store.targets_called(kind, key)), None)
+    name = target_name(target) if target else _("no longer here")
+    told = problem or TOLD[action] % {"name": name}
+    if not request.htmx:
+        (messages.error if problem else messages.success)(request, told)
+        return redirect(next_of(request))
+    row = steer_row(kind, target.key if target else "", name, held)
+    context = {"row": row, "next": next_of(request), "is_swap": True, "told": told}
+    return render(request, "_steer.html", context | {"problem": problem})
+
+
+TOLD = {
+    "more": gettext_lazy("More of %(name)s, from the next list on."),
+    "less": gettext_lazy("Less of %(name)s, from the next list on."),
+    "mute": gettext_lazy("None of %(name)s, from the next list on."),
+    "undo": gettext_lazy("As before, from the next list on: %(name)s."),
+}
 
 
 # --- the beginning ----------------------------------------------------------------------------
@@ -468,6 +576,7 @@ def account(request: HttpRequest) -> HttpResponse:
             for interest in store.interests_of(request.user.pk)
         ],
         "wishes": begin.said_by(request.user.pk),
+        "steers": steers_of_person(request.user.pk),
         "history": rows[:HISTORY_PAGE],
         "newer": page - 1,
         "older": page + 1 if len(rows) > HISTORY_PAGE and page < LAST_PAGE else None,

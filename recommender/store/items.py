@@ -162,7 +162,7 @@ class Facts:
     image_url: str
     published_at: datetime | None
     categories: list[dict]  # {"id": int, "uuid": str, "slug": str, "names": {language: name}}
-    creators: list[str]
+    creators: list[dict]  # {"id": int, "uuid": str, "name": str}, the first one first
 
 
 def facts(item_ids: Sequence[int]) -> dict[int, Facts]:
@@ -174,13 +174,14 @@ def facts(item_ids: Sequence[int]) -> dict[int, Facts]:
             "   'id', c.id, 'uuid', c.uuid, 'slug', c.slug, 'names', c.names) ORDER BY ic.id),"
             "   '[]') FROM catalog_item_categories ic"
             "   JOIN catalog_category c ON c.id = ic.category_id WHERE ic.item_id = i.id),"
-            " ARRAY(SELECT c.name FROM catalog_itemcreator ic"
-            "   JOIN catalog_creator c ON c.id = ic.creator_id WHERE ic.item_id = i.id"
-            "   ORDER BY ic.position)"
+            " (SELECT coalesce(jsonb_agg(jsonb_build_object("
+            "   'id', c.id, 'uuid', c.uuid, 'name', c.name) ORDER BY ic.position), '[]')"
+            "   FROM catalog_itemcreator ic"
+            "   JOIN catalog_creator c ON c.id = ic.creator_id WHERE ic.item_id = i.id)"
             " FROM catalog_item i WHERE i.id = ANY(%s)",
             [[int(item) for item in item_ids]],
         )
-        rows = [Facts(*row[:8], json.loads(row[8]), row[9]) for row in cursor.fetchall()]
+        rows = [Facts(*row[:8], *map(json.loads, row[8:])) for row in cursor.fetchall()]
     return {row.id: row for row in rows}
 
 
@@ -188,7 +189,7 @@ def describe(items: Sequence[Facts]) -> dict:
     """Words for an interest: the commonest categories and creators of the items in it."""
     categories = Counter(category["slug"] for item in items for category in item.categories)
     names = {c["slug"]: c["names"] for item in items for c in item.categories}
-    creators = Counter(creator for item in items for creator in item.creators)
+    creators = Counter(creator["name"] for item in items for creator in item.creators)
     return {
         "categories": [
             {"slug": slug, "names": names[slug]} for slug, _ in categories.most_common(3)

@@ -136,11 +136,11 @@ def test_a_long_history_has_pages(web, alice, films, monkeypatch):
 
 
 @pytest.mark.parametrize("size", [1, 20])
-def test_the_account_makes_six_statements(web, alice, films, size, django_assert_num_queries):
+def test_the_account_makes_seven_statements(web, alice, films, size, django_assert_num_queries):
     for film in films[:size]:
         give(alice, film)
-    # session, person, diversity, history with its items, interests, wishes
-    with django_assert_num_queries(6):
+    # session, person, diversity, history with its items, interests, wishes, steering
+    with django_assert_num_queries(7):
         assert web.get("/account/").status_code == 200
 
 

@@ -130,9 +130,9 @@ def test_no_query_breaks_the_page(web, films):
 
 
 def test_statements_do_not_grow_with_the_results(web, films, django_assert_num_queries):
-    # session, person, item with categories and creators, topics, own opinion, opinions on cards;
-    # similar: savepoint, person side, items touched, candidates, facts, release
-    with django_assert_num_queries(14):
+    # session, person, item with categories and creators, topics, own opinion, steering, opinions
+    # on cards; similar: savepoint, person side, items touched, candidates, facts, release
+    with django_assert_num_queries(15):
         assert len(web.get(f"/items/{films[0].uuid}/").context["cards"]) == 12
     # session, person, opinions; search: known words, items with them, space, savepoint, settings,
     # nearest, release, facts
