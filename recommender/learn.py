@@ -10,9 +10,10 @@ import numpy as np
 from django.db import transaction
 
 from recommender import jobs, store
+from recommender.candidates.peers import PEER_HISTORY, PEERS, taken_up
 from recommender.candidates.taste import read_taste
 from recommender.encoders import encoder_of
-from recommender.ranking.assemble import person_of
+from recommender.ranking.assemble import person_of, unit
 from recommender.ranking.explore import records
 from recommender.store import Source
 from recommender.training.learned import popularities, signals
@@ -51,15 +52,33 @@ def refresh_person(user_id: int) -> None:
         ]
     else:
         nearest = []
+    place = unit(person.factors)
+    store.put_factors(user_id, side.version, place)
+    peers = store.peers(user_id, side.version, place, limit=PEERS, history=PEER_HISTORY)
     pool = store.find(
         side.space,
-        [*nearest, Source(weight=1.0, item_ids=voted.best(2 * CANDIDATES))],
+        [
+            *nearest,
+            Source(weight=1.0, item_ids=voted.best(2 * CANDIDATES)),
+            Source(weight=1.0, item_ids=_taken_up_by(peers, side.weights)[:CANDIDATES]),
+        ],
         seen=side.seen,
         limit=CANDIDATES,
     )
     store.put_candidates(user_id, pool.ids.tolist())
     if side.unread:
         jobs.request("comment", [user_id])
+
+
+def _taken_up_by(peers: Sequence[store.Peer], weights: np.ndarray) -> np.ndarray:
+    """Ids of what several of them took up of late, best first."""
+    said = [peer.history for peer in peers]
+    tastes = [read_taste(h.item_ids, h.kinds, h.values, weights) for h in said]
+    return taken_up(
+        np.array([peer.likeness for peer in peers]),
+        [taste.items for taste in tastes],
+        [taste.affinity for taste in tastes],
+    )
 
 
 def read_comments(user_ids: Sequence[int]) -> None:

@@ -19,7 +19,10 @@ from catalog.models import Feedback, Item, User
 from catalog.uuid7 import uuid7
 from recommender.candidates.signals import DEFAULT_WEIGHTS, HEAVIEST
 
-NORM = Func(F("embedding"), function="l2_norm", output_field=models.FloatField())
+NORM, FACTORS_NORM = (
+    Func(F(column), function="l2_norm", output_field=models.FloatField())
+    for column in ("embedding", "factors")
+)
 
 
 class Real(models.FloatField):
@@ -277,6 +280,27 @@ class Candidates(models.Model):
     user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="candidates")
     item_ids = ArrayField(models.BigIntegerField())
     refreshed_at = models.DateTimeField(_("refreshed"), db_default=Now())
+
+
+class PersonFactors(models.Model):
+    """Where a person stands among others, by what a version learned: to find people of like taste.
+
+    A request folds the person in anew; this is for others, and compared within one version only.
+    """
+
+    user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="factors")
+    # No index on either: who is near is found by reading all rows, see store/peers.py.
+    version = models.ForeignKey(ModelVersion, models.CASCADE, db_index=False)
+    factors = HalfVectorField()
+    folded_in_at = models.DateTimeField(_("folded in"), db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(GreaterThan(FACTORS_NORM, 0.99)) & Q(LessThan(FACTORS_NORM, 1.01)),
+                name="personfactors_have_unit_norm",
+            ),
+        ]
 
 
 class Preference(models.Model):

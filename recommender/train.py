@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 from django.conf import settings
+from django.db import transaction
 
-from recommender import store
+from recommender import jobs, store
 from recommender.evaluation import compare
 from recommender.evaluation.fitting import Fitted, fit_model
 from recommender.evaluation.replay import model_of
@@ -144,7 +145,9 @@ def activate(version: ModelVersion, *, force: bool = False) -> None:
         store.read_model(version.pk)  # a damaged one must not become the one that is served
     except store.Damaged as error:
         raise Refused(f"{version.name}: {error}") from error
-    store.activate_version(version)
+    with transaction.atomic():
+        store.activate_version(version)
+        jobs.request("relearn", [0])  # people are compared within one version
 
 
 def go_back() -> ModelVersion:

@@ -1,8 +1,8 @@
 """Factors: a few numbers an item and a person whose product says how well they go together.
 
 Source: implicit ALS (Hu, Koren & Volinsky 2008, doi:10.1109/ICDM.2008.22) by the library
-`implicit`, which only training imports. A person is folded in from their events and never stored,
-so that a new like counts at once.
+`implicit`, which only training imports. A person is folded in from their events at each request,
+so that a new like counts at once; what is stored of people serves to find those of like taste.
 """
 
 from dataclasses import dataclass

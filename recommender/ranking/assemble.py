@@ -82,10 +82,6 @@ def person_of(
     has_vector = likes.any(axis=1)
     n = len(taste.items)
     text = (taste.affinity * fading(n, TEXT_HALF_LIFE)) @ known.vectors
-    if model.gram.shape[0] == known.factors.shape[1]:
-        mine = fold_in(known.factors, taste.affinity * fading(n, FACTORS_HALF_LIFE), model.gram)
-    else:
-        mine = np.zeros(known.factors.shape[1], dtype=np.float32)
     given = _given(taste, known)
     person = Person(
         interests=learn_interests(likes[has_vector], taste.weights[has_vector]),
@@ -93,13 +89,20 @@ def person_of(
         like_vectors=likes,
         dislike_vectors=dislikes[dislikes.any(axis=1)],
         history_length=max(n, touched) if n else 0,
-        text=_unit(text),
-        mapped=_unit(_carried(taste, known, model)),
-        factors=mine,
+        text=unit(text),
+        mapped=unit(_carried(taste, known, model)),
+        factors=factors_of(taste, known.factors, model.gram),
         related_ids=known.related_ids[liked],
         given=np.stack([given[:, number][liked] for number in range(len(VOTES))], axis=1),
     )
     return person, _votes(known.related_ids, given)
+
+
+def factors_of(taste: Taste, factors: np.ndarray, gram: np.ndarray) -> np.ndarray:
+    """(f,) float32 of the person: zeros where the version has others than (n, f) of the items."""
+    if gram.shape[0] != factors.shape[1]:
+        return np.zeros(factors.shape[1], dtype=np.float32)
+    return fold_in(factors, taste.affinity * fading(len(taste.items), FACTORS_HALF_LIFE), gram)
 
 
 def _carried(taste: Taste, known: Known, model: Model) -> np.ndarray:
@@ -142,7 +145,7 @@ def _votes(related_ids: np.ndarray, given: np.ndarray) -> Votes:
     return Votes(ids[there].astype(np.int64), strengths[there])
 
 
-def _unit(vector: np.ndarray) -> np.ndarray:
+def unit(vector: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(vector)
     return (vector / length if length > 1e-6 else np.zeros_like(vector)).astype(np.float32)
 

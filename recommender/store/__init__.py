@@ -65,6 +65,11 @@ from recommender.store.items import (
     standing,
     text_of,
 )
+from recommender.store.peers import (
+    Peer,
+    peers,
+    put_factors,
+)
 from recommender.store.people import (
     EF_SEARCH,
     HISTORY,
@@ -225,6 +230,9 @@ __all__ = [
     "served_list",
     "had_seen",
     "wish_text",
+    "Peer",
+    "peers",
+    "put_factors",
     "Touched",
     "touched",
     "Source",

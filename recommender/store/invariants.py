@@ -50,6 +50,7 @@ ERASED = """
     SELECT count(*) FROM catalog_user u WHERE u.erased_at IS NOT NULL
     AND (EXISTS (SELECT 1 FROM recommender_interest t WHERE t.user_id = u.id)
          OR EXISTS (SELECT 1 FROM recommender_candidates t WHERE t.user_id = u.id)
+         OR EXISTS (SELECT 1 FROM recommender_personfactors t WHERE t.user_id = u.id)
          OR EXISTS (SELECT 1 FROM recommender_wish t WHERE t.user_id = u.id)
          OR EXISTS (SELECT 1 FROM recommender_steering t WHERE t.user_id = u.id))"""
 WISHES = """

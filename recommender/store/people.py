@@ -54,12 +54,20 @@ class PersonSide:
     attributes: dict[str, str]  # of items, with their types: what a filter may ask for
 
 
-# Members are asked; people who came with an import were asked by those who imported them.
-AGREES = """
-    SELECT u.kind <> 'member' OR EXISTS (
+# Of a user u. Members are asked; people who came with an import were asked by those who imported
+# them.
+AGREED = """(u.kind <> 'member' OR EXISTS (
         SELECT 1 FROM catalog_consent c WHERE c.user_id = u.id
-        AND c.purpose = 'personalisation' AND c.withdrawn_at IS NULL)
-    FROM catalog_user u WHERE u.id = %s"""
+        AND c.purpose = 'personalisation' AND c.withdrawn_at IS NULL))"""
+AGREES = f"SELECT {AGREED} FROM catalog_user u WHERE u.id = %s"
+
+# The newest live feedback of a user, as one row of arrays: see history_of().
+NEWEST = f"""
+    SELECT array_agg(item_id), array_agg(kind),
+        array_agg(CASE WHEN kind = 'comment' THEN sign ELSE value END),
+        array_agg(extract(epoch FROM occurred_at)::float8), array_agg({UNREAD})
+    FROM (SELECT f.*, {SIGN} AS sign FROM catalog_feedback f
+        WHERE user_id = {{user}} AND {LIVE} ORDER BY occurred_at DESC, id DESC LIMIT %s) newest"""
 
 # In words, with a vector in the active space.
 WISHES = """
@@ -101,14 +109,7 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             "   ORDER BY served_at DESC LIMIT 1),"
             f" ({CHANGED_WEIGHTS}), ({WISHES}), ({STEERING}),"
             " (SELECT json_object_agg(name, type)::text FROM catalog_attribute)"
-            " FROM (SELECT array_agg(item_id), array_agg(kind),"
-            "   array_agg(CASE WHEN kind = 'comment' THEN sign ELSE value END),"
-            "   array_agg(extract(epoch FROM occurred_at)::float8),"
-            f"   array_agg({UNREAD})"
-            f"   FROM (SELECT f.*, {SIGN} AS sign FROM"
-            f"   catalog_feedback f WHERE user_id = %s AND {LIVE}"
-            "   ORDER BY occurred_at DESC, id DESC LIMIT %s) newest)"
-            " AS h (items, kinds, opinions, moments, texts)",
+            f" FROM ({NEWEST.format(user='%s')}) AS h (items, kinds, opinions, moments, texts)",
             [user_id] * 8 + [history],
         )
         (
@@ -136,13 +137,7 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
     return PersonSide(
         space=Space(*space) if space else None,
         version=version,
-        history=History(
-            np.array(items or [], dtype=np.int64),
-            kinds or [],
-            # None becomes nan
-            np.array([*map(value_of, values or [], texts or [])], dtype=np.float64),
-            np.array(moments or [], dtype=np.float64),
-        ),
+        history=history_of(items, kinds, values, moments, texts),
         seen=seen or [],
         candidates=candidates or [],
         diversity=diversity,
@@ -152,6 +147,23 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
         wishes=_wishes(json.loads(wishes or "[]"), dimension=space[1] if space else 1),
         steering=[steer for steer in steers if agrees or steer.action == "mute"],
         attributes=json.loads(attributes or "{}"),
+    )
+
+
+def history_of(
+    items: list | None,
+    kinds: list | None,
+    values: list | None,
+    moments: list | None,
+    texts: list | None,
+) -> History:
+    """From a row of NEWEST, whose columns are None where there is no feedback."""
+    return History(
+        np.array(items or [], dtype=np.int64),
+        kinds or [],
+        # None becomes nan
+        np.array([*map(value_of, values or [], texts or [])], dtype=np.float64),
+        np.array(moments or [], dtype=np.float64),
     )
 
 
@@ -170,7 +182,7 @@ def put_interests(
 ) -> None:
     """Replace the interests of a person, unless the account was closed meanwhile."""
     with transaction.atomic(), connection.cursor() as cursor:
-        if not _still_there(cursor, user_id):
+        if not still_there(cursor, user_id):
             return
         Interest.objects.filter(user_id=user_id).delete()
         Interest.objects.bulk_create(
@@ -188,7 +200,7 @@ def put_interests(
 
 def put_candidates(user_id: int, item_ids: Sequence[int]) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
-        if _still_there(cursor, user_id):
+        if still_there(cursor, user_id):
             cursor.execute(
                 "INSERT INTO recommender_candidates (user_id, item_ids) VALUES (%s, %s)"
                 " ON CONFLICT (user_id) DO UPDATE SET item_ids = excluded.item_ids,"
@@ -208,7 +220,8 @@ def people_learned_of(after: int, *, limit: int) -> list[int]:
         return [user for (user,) in cursor.fetchall()]
 
 
-def _still_there(cursor, user_id: int) -> bool:
+def still_there(cursor, user_id: int) -> bool:
+    """Whether the account is open, and kept so until the commit."""
     cursor.execute(
         "SELECT 1 FROM catalog_user WHERE id = %s AND erased_at IS NULL FOR KEY SHARE", [user_id]
     )

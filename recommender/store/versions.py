@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from recommender.models import LearnedItem, ModelVersion
+from recommender.models import LearnedItem, ModelVersion, PersonFactors
 from recommender.ranking.model import LISTS, PARTS, RELATED, STAND_INS, Model, untrained
 from recommender.store.spaces import Space
 
@@ -199,6 +199,7 @@ def retire_version(version: ModelVersion) -> None:
     _wait_for_requests()
     with transaction.atomic():
         LearnedItem.objects.filter(version=version).delete()
+        PersonFactors.objects.filter(version=version).delete()
         ModelVersion.objects.filter(pk=version.pk).update(status="retired", tensors=b"")
 
 
