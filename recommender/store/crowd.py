@@ -1,6 +1,5 @@
 """All feedback and all items at once, for learning; and what was learned of items."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -88,19 +87,6 @@ def people_with_feedback() -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT DISTINCT user_id FROM catalog_feedback WHERE {LIVE} ORDER BY user_id"
-        )
-        return [row[0] for row in cursor.fetchall()]
-
-
-def fond_of(item_ids: Sequence[int], *, limit: int) -> list[int]:
-    """People who liked most of these items, of equals those who came first."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT user_id FROM catalog_feedback"
-            f" WHERE item_id = ANY(%s) AND {LIVE}"
-            " AND (kind IN ('like', 'save', 'share', 'purchase') OR kind = 'rating' AND value >= 4)"
-            " GROUP BY user_id ORDER BY count(DISTINCT item_id) DESC, user_id LIMIT %s",
-            [list(item_ids), limit],
         )
         return [row[0] for row in cursor.fetchall()]
 
