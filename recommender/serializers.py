@@ -1,5 +1,6 @@
 """What comes into the API about recommendations, and what goes out."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from uuid import UUID
 
@@ -390,7 +391,7 @@ SOURCES_IN_WORDS = {
     "interest": gettext_lazy("a search near your interests"),
     "map": gettext_lazy("a search for what people of your taste turn to"),
     "voted": gettext_lazy("what goes with what you liked"),
-    "given": gettext_lazy("what your whole history led to"),
+    "given": gettext_lazy("what your whole history and people of like taste led to"),
     "popular": gettext_lazy("what is popular"),
     "new": gettext_lazy("what is new"),
     "wish": gettext_lazy("a search for what you asked for"),
@@ -496,7 +497,7 @@ def why_out(served: UUID, why: Why) -> dict:
         "item": named_out(why.item),
         "relevance": why.relevance,
         "points": [
-            {"part": row.part, "points": row.points, "text": str(PARTS_IN_WORDS[row.part])}
+            {"part": row.part, "points": row.points, "text": _known(row.part, PARTS_IN_WORDS)}
             for row in why.points
         ],
         "place": why.place,
@@ -513,8 +514,15 @@ def why_out(served: UUID, why: Why) -> dict:
             }
             for interest in why.interests
         ],
-        "sources": [{"source": name, "text": str(SOURCES_IN_WORDS[name])} for name in why.sources],
+        "sources": [
+            {"source": name, "text": _known(name, SOURCES_IN_WORDS)} for name in why.sources
+        ],
     }
+
+
+def _known(name: str, words: Mapping[str, str]) -> str:
+    """A list may have been made by another release, with what this one does not have."""
+    return str(words.get(name, name))
 
 
 def why_reason(why: Why) -> str | None:

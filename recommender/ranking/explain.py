@@ -207,12 +207,10 @@ def points_of(parts: np.ndarray, relevance: np.ndarray) -> np.ndarray:
     """
     exact = 100.0 * np.asarray(parts, dtype=np.float64)
     beyond = 100.0 * np.asarray(relevance, dtype=np.float64) - exact.sum(axis=1)
-    # Sums in float32 differ in the last digit, which says nothing.
-    exact = np.column_stack([exact, np.where(np.abs(beyond) < 1e-3, 0.0, beyond)])
+    exact = np.column_stack([exact, beyond])
     least = np.floor(exact)
     missing = out_of_100(relevance) - least.sum(axis=1)
-    remainder = np.where(exact != 0, exact - least, -1.0)
-    place = np.argsort(np.argsort(-remainder, axis=1, kind="stable"), axis=1)
+    place = np.argsort(np.argsort(least - exact, axis=1, kind="stable"), axis=1)
     return (least + (place < missing[:, None])).astype(np.int64)
 
 

@@ -1,6 +1,6 @@
 """Lists that were shown, and what else is asked of the time at which they were.
 
-An explanation is JSON, compressed: 2 kB, where columns of numbers would take 8.
+An explanation is JSON, compressed: 1.4 kB of a list of 20, where the text would take 3.4.
 """
 
 import json
