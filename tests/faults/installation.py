@@ -21,9 +21,6 @@ class Installation:
     """A data folder with its own servers, and the processes that a test starts."""
 
     def __init__(self, home: Path, **env: str) -> None:
-        for parent in (home, *home.parents[:3]):  # root's servers run as another user
-            if parent.stat().st_uid == os.geteuid():
-                parent.chmod(parent.stat().st_mode | 0o011)
         self.data, self.port = home / "data", free_port()
         self.running: list[subprocess.Popen] = []
         self.env = environment(self.data, **env)

@@ -44,18 +44,18 @@ class SlowEncoder(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def site(tmp_path):
+def site(home):
     server = ThreadingHTTPServer(("127.0.0.1", 0), SlowEncoder)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     installation = Installation(
-        tmp_path,
+        home,
         EMBEDDING_BACKEND="http",
         EMBEDDING_MODEL="slow",
         ENCODER_URL=f"http://127.0.0.1:{server.server_address[1]}/v1",
     )
     lines = [f'{n},"Kettle {n}",Kitchen' for n in range(ITEMS)]
-    (tmp_path / "items.csv").write_text("\n".join(["id,title,categories", *lines]))
-    installation.manage("load_catalog", str(tmp_path / "items.csv"), "--format", "csv")
+    (home / "items.csv").write_text("\n".join(["id,title,categories", *lines]))
+    installation.manage("load_catalog", str(home / "items.csv"), "--format", "csv")
     yield installation
     installation.close()
     server.shutdown()

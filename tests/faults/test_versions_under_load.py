@@ -168,10 +168,10 @@ def load(site: Installation, name: str, header: str, rows: list[str]) -> None:
 
 
 @pytest.fixture
-def site(tmp_path):
+def site(home):
     """A shop whose first version is served, and a crowd that has since found other ways."""
     it = Installation(
-        tmp_path, EMBEDDING_BACKEND="hashing", EMBEDDING_MODEL="hashing", EXPLORATION_SHARE="0"
+        home, EMBEDDING_BACKEND="hashing", EMBEDDING_MODEL="hashing", EXPLORATION_SHARE="0"
     )
     try:
         load(
