@@ -233,6 +233,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    # Three things have a kind.
+    "ENUM_NAME_OVERRIDES": {
+        "FeedbackKindEnum": "catalog.models.Feedback.Kind",
+        "SteeringKindEnum": "recommender.models.Steering.Kind",
+        "ReasonKindEnum": "recommender.serializers.KINDS_OF_REASON",
+    },
 }
 
 # Celery: state lives in Postgres (recommender.jobs), so a message may be lost or come twice.
