@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from catalog import services
 from catalog.models import Item
 from catalog.uuid7 import uuid7
-from recommender import begin, store
+from recommender import begin, explain, store
 from recommender.models import Served, Wish
 from recommender.ranking.explain import ALL_PARTS, CUT
 from recommender.serializers import PARTS_IN_WORDS, STAGES, STAGES_IN_WORDS
@@ -168,6 +169,7 @@ def test_a_list_of_nobody_is_for_operators(client, as_alice, shop):
     assert why(operator, answer, item).status_code == 200
     assert why(as_alice, answer, item).status_code == 404
     assert why(client, answer, item).status_code == 401
+    assert explain.why(served.pk, item.uuid, AnonymousUser()) is None
 
 
 def test_what_is_not_in_the_list_or_not_at_all_has_no_why(as_alice, shop, liked):
@@ -223,7 +225,7 @@ def test_what_was_muted(as_alice, alice, shop):
     assert stage(as_alice, ask(as_alice), shop["rain boots"]) == "shown"
 
 
-def test_what_no_source_found(as_alice, shop, settings):
+def test_what_no_source_found(as_alice, alice, shop, settings):
     settings.POOL_SIZE = 10
     for n in range(10):
         make_item(f"new boots {n}")  # a stranger is found what is new
@@ -231,6 +233,8 @@ def test_what_no_source_found(as_alice, shop, settings):
     told = why(as_alice, answer, shop["blue kettle"], "why-not").json()
     assert (told["stage"], told["place_by_relevance"], told["pool_size"]) == ("not_found", None, 10)
     assert told["text"] == "It was not among the 10 candidates that were found for this list."
+    give(alice, shop["blue kettle"])  # which was after the list
+    assert stage(as_alice, answer, shop["blue kettle"]) == "not_found"
 
 
 def test_what_stood_behind_the_list_has_its_place_by_relevance(as_alice, alice, shop):
