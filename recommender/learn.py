@@ -16,7 +16,7 @@ from recommender.encoders import encoder_of
 from recommender.ranking.assemble import person_of, unit
 from recommender.ranking.explore import records
 from recommender.store import Source
-from recommender.training.learned import popularities, signals
+from recommender.training.learned import places, popularities, signals
 from recommender.understanding.sentiment import AGAINST, FOR, both, lean, sentiment
 
 DEEP_HISTORY = 1000  # feedback that candidates are refreshed from
@@ -53,7 +53,7 @@ def refresh_person(user_id: int) -> None:
     else:
         nearest = []
     place = unit(person.factors)
-    store.put_factors(user_id, side.version, place)
+    store.put_factors(side.version, [user_id], place[None])
     peers = store.peers(user_id, side.version, place, limit=PEERS, history=PEER_HISTORY)
     pool = store.find(
         side.space,
@@ -136,6 +136,19 @@ def weigh_kinds(weights: Mapping[str, float | None]) -> None:
             jobs.request("relearn", [0])
 
 
+def place_everybody() -> None:
+    """Keep where everybody stands by the version served, so that the first to be learned of find
+    people of like taste too."""
+    version = store.active_version()
+    if version is None:
+        return
+    items, factors = store.factors_of_items(version.pk)
+    if len(items):
+        gram, weights = store.model_served(version.pk, None).gram, store.weights_of_kinds()
+        found = places(store.events(), items, factors, gram, newest=DEEP_HISTORY, weights=weights)
+        store.put_factors(version.pk, *found)
+
+
 def relearn(after: int) -> None:
     """Ask for everybody of whom something is kept to be learned anew, a few people at a time.
 
@@ -144,6 +157,8 @@ def relearn(after: int) -> None:
     """
     if jobs.open_jobs("learn") >= PEOPLE_TOGETHER:
         raise jobs.NotYet("enough people wait to be learned anew")
+    if after == 0:
+        place_everybody()
     people = store.people_learned_of(after, limit=PEOPLE_TOGETHER)
     with transaction.atomic():
         jobs.request("learn", people)

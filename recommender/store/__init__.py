@@ -130,6 +130,7 @@ from recommender.store.versions import (
     Damaged,
     activate_version,
     active_version,
+    factors_of_items,
     former_version,
     model_of_version,
     model_served,
@@ -269,6 +270,7 @@ __all__ = [
     "read_model",
     "put_version",
     "put_learned_items",
+    "factors_of_items",
     "activate_version",
     "retire_version",
 ]

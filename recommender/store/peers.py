@@ -4,14 +4,17 @@ Who is near is found by reading the factors of everybody, which a worker does in
 people; an index would have to be kept up with every piece of feedback to save little of that.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from django.db import connection, transaction
 
 from recommender.models import PersonFactors
-from recommender.store.people import AGREED, NEWEST, History, history_of, still_there
+from recommender.store.people import AGREED, NEWEST, History, history_of
 from recommender.store.sql import as_text
+
+PEOPLE_TOGETHER = 1000  # written by one statement
 
 
 @dataclass(frozen=True)
@@ -22,21 +25,27 @@ class Peer:
     history: History
 
 
-def put_factors(user_id: int, version: int | None, factors: np.ndarray) -> None:
-    """Keep where a person stands, unless the account was closed meanwhile; zeros keep nothing.
+def put_factors(version: int | None, user_ids: Sequence[int], factors: np.ndarray) -> None:
+    """Keep where people stand, of those whose account is open and who agree.
 
-    factors  (f,) unit length or zeros, of the version
+    factors  (p, f) of the version, unit rows; nothing is kept of somebody with a row of zeros
     """
+    known = factors.any(axis=1) & (version is not None)
+    users, rows = np.asarray(user_ids, dtype=np.int64)[known].tolist(), factors[known]
     with transaction.atomic(), connection.cursor() as cursor:
-        if version is None or not factors.any():
-            PersonFactors.objects.filter(pk=user_id).delete()
-        elif still_there(cursor, user_id):
+        PersonFactors.objects.filter(pk__in=np.asarray(user_ids)[~known].tolist()).delete()
+        for start in range(0, len(users), PEOPLE_TOGETHER):
+            some = slice(start, start + PEOPLE_TOGETHER)
             cursor.execute(
                 "INSERT INTO recommender_personfactors (user_id, version_id, factors)"
-                " SELECT %s, id, %s::halfvec FROM recommender_modelversion WHERE id = %s"
+                " SELECT u.id, %s, f.factors::halfvec"
+                " FROM unnest(%s::bigint[], %s::text[]) AS f (user_id, factors)"
+                " JOIN catalog_user u ON u.id = f.user_id"
+                f" WHERE u.erased_at IS NULL AND {AGREED}"
+                " ORDER BY u.id FOR KEY SHARE OF u"  # two writers lock rows in one order
                 " ON CONFLICT (user_id) DO UPDATE SET version_id = excluded.version_id,"
                 " factors = excluded.factors, folded_in_at = now()",
-                [user_id, as_text(factors), version],
+                [version, users[some], [as_text(row) for row in rows[some]]],
             )
 
 

@@ -182,7 +182,7 @@ def put_interests(
 ) -> None:
     """Replace the interests of a person, unless the account was closed meanwhile."""
     with transaction.atomic(), connection.cursor() as cursor:
-        if not still_there(cursor, user_id):
+        if not _still_there(cursor, user_id):
             return
         Interest.objects.filter(user_id=user_id).delete()
         Interest.objects.bulk_create(
@@ -200,7 +200,7 @@ def put_interests(
 
 def put_candidates(user_id: int, item_ids: Sequence[int]) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
-        if still_there(cursor, user_id):
+        if _still_there(cursor, user_id):
             cursor.execute(
                 "INSERT INTO recommender_candidates (user_id, item_ids) VALUES (%s, %s)"
                 " ON CONFLICT (user_id) DO UPDATE SET item_ids = excluded.item_ids,"
@@ -220,8 +220,7 @@ def people_learned_of(after: int, *, limit: int) -> list[int]:
         return [user for (user,) in cursor.fetchall()]
 
 
-def still_there(cursor, user_id: int) -> bool:
-    """Whether the account is open, and kept so until the commit."""
+def _still_there(cursor, user_id: int) -> bool:
     cursor.execute(
         "SELECT 1 FROM catalog_user WHERE id = %s AND erased_at IS NULL FOR KEY SHARE", [user_id]
     )

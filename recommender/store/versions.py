@@ -162,6 +162,18 @@ def put_learned_items(version_id: int, learned: ItemRows) -> None:
             )
 
 
+def factors_of_items(version_id: int) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) ids, ascending, of all items that a version learned of, and their (n, f) factors."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT item_id, factors FROM recommender_learneditem WHERE version_id = %s"
+            " ORDER BY item_id",
+            [version_id],
+        )
+        rows = cursor.fetchall()
+    return np.array([item for item, _ in rows], dtype=np.int64), factors_of([f for _, f in rows])
+
+
 def _bytes(rows: np.ndarray, kind: str, there: np.ndarray | None = None) -> list[bytes | None]:
     there = np.ones(len(rows), dtype=bool) if there is None else there
     return [

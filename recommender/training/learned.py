@@ -14,8 +14,9 @@ from recommender.candidates.neighbours import learn_neighbours
 from recommender.candidates.order import learn_next, learn_order
 from recommender.candidates.popularity import HALF_LIFE_DAYS, TREND_HALF_LIFE_DAYS, popularity
 from recommender.candidates.signals import WEIGHTS
-from recommender.candidates.taste import affinity, taken_up
+from recommender.candidates.taste import affinity, read_taste, taken_up
 from recommender.candidates.textmap import learn_carry, learn_promise, stand_ins
+from recommender.ranking.assemble import factors_of, unit
 from recommender.ranking.model import LISTS, RELATED, STAND_INS
 
 
@@ -141,6 +142,34 @@ def _stood_in(
 def _half(numbers: np.ndarray) -> np.ndarray:
     """As they are kept, or a replay would not make the very lists of a request."""
     return numbers.astype(np.float16).astype(np.float32)
+
+
+def places(
+    events: Events,
+    item_ids: np.ndarray,
+    factors: np.ndarray,
+    gram: np.ndarray,
+    *,
+    newest: int,
+    weights: np.ndarray = WEIGHTS,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where everybody stands by what was learned: (p,) ids ascending, (p, f) unit rows or zeros.
+
+    events             oldest first
+    item_ids, factors  (n,) ascending, and (n, f)
+    gram               (f, f)
+    newest             so many of each person's events are read
+    """
+    people, begins = np.unique(np.sort(events.people), return_index=True)
+    found = np.zeros((len(people), factors.shape[1]), dtype=np.float32)
+    by_person = np.argsort(events.people, kind="stable")
+    for place, rows in enumerate(np.split(by_person, begins[1:]) if len(people) else []):
+        last = rows[::-1][:newest]
+        taste = read_taste(events.items[last], events.kinds[last], events.values[last], weights)
+        at = np.minimum(np.searchsorted(item_ids, taste.items), len(item_ids) - 1)
+        known = np.where((item_ids[at] == taste.items)[:, None], factors[at], 0.0)
+        found[place] = unit(factors_of(taste, known, gram))
+    return people, found
 
 
 def popularities(

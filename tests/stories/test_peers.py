@@ -30,7 +30,8 @@ def version() -> int:
 def person_at(name: str, factors: list[float], version: int, **fields):
     """Somebody who stands there; the length does not matter."""
     person = make_person(name, **fields)
-    store.put_factors(person.pk, version, np.array(factors, np.float32) / np.linalg.norm(factors))
+    place = np.array(factors, np.float32) / np.linalg.norm(factors)
+    store.put_factors(version, [person.pk], place[None])
     return person
 
 
@@ -50,7 +51,7 @@ def test_the_nearest_come_first_and_as_many_as_asked_for(alice, version):
 
 
 def test_nobody_is_a_peer_of_themselves_or_of_who_is_not_alike(alice, version):
-    store.put_factors(alice.pk, version, ALICE)
+    store.put_factors(version, [alice.pk], ALICE[None])
     person_at("opposite", [-1, 0], version)
     person_at("across", [0, 1], version)
     assert peers_of(alice, version) == []
@@ -85,7 +86,7 @@ def test_an_erased_person_is_no_peer_and_nothing_is_kept_of_them(alice, version)
     broken = store.broken_invariants()
     assert broken["nothing learned, wished or steered belongs to an erased person"] == 1
     PersonFactors.objects.all().delete()
-    store.put_factors(bob.pk, version, ALICE)
+    store.put_factors(version, [bob.pk], ALICE[None])
     assert not PersonFactors.objects.exists()
 
 
@@ -104,16 +105,16 @@ def test_people_are_compared_within_one_version(alice, version):
 
 
 def test_a_place_is_written_over_and_nothing_known_takes_it_away(alice, version):
-    store.put_factors(alice.pk, version, ALICE)
-    store.put_factors(alice.pk, version, ALICE[::-1].copy())
+    store.put_factors(version, [alice.pk], ALICE[None])
+    store.put_factors(version, [alice.pk], ALICE[None, ::-1])
     assert PersonFactors.objects.get().factors == [0, 1]
-    store.put_factors(alice.pk, version, np.zeros(2, np.float32))
+    store.put_factors(version, [alice.pk], np.zeros((1, 2), np.float32))
     assert not PersonFactors.objects.exists()
 
 
 def test_a_place_of_no_length_is_refused_by_the_database(alice, version):
     with pytest.raises(IntegrityError, match="personfactors_have_unit_norm"), transaction.atomic():
-        store.put_factors(alice.pk, version, 2 * ALICE)
+        store.put_factors(version, [alice.pk], 2 * ALICE[None])
 
 
 def test_a_version_that_is_activated_has_everybody_learned_anew(version):
@@ -211,3 +212,37 @@ def test_who_does_not_agree_is_compared_with_nobody(shop):
     carol = somebody_with(shop, "carol", "kettle 1", agrees=False)
     assert candidates_of(shop, carol) == []
     assert not PersonFactors.objects.filter(pk=carol.pk).exists()
+
+
+def test_of_a_version_that_is_new_the_first_to_be_learned_of_finds_people_too(shop):
+    alice = make_person("alice")
+    import_feedback(alice, shop["kettle 1"])
+    for number in range(3):
+        fan = make_person(f"fan {number}")
+        import_feedback(fan, shop["kettle 1"])
+        import_feedback(fan, shop["kettle 2"])
+    assert candidates_of(shop, alice) == []
+    learn.relearn(0)
+    assert candidates_of(shop, alice) == ["kettle 2"]
+
+
+def test_everybody_is_placed_where_learning_of_each_places_them(shop):
+    people = [
+        somebody_with(shop, "alice", "kettle 1", "boots 1"),
+        somebody_with(shop, "bob", "boots 1", "kettle 2", "kettle 3"),
+        somebody_with(shop, "walker", "boots 2", "kettle 4", kind="view"),
+    ]
+    somebody_with(shop, "carol", "kettle 1", agrees=False)
+    one_by_one = dict(PersonFactors.objects.values_list("pk", "factors"))
+    assert list(one_by_one) == [person.pk for person in people]
+    assert len({tuple(place) for place in one_by_one.values()}) == 3
+    PersonFactors.objects.all().delete()
+    learn.place_everybody()
+    assert dict(PersonFactors.objects.values_list("pk", "factors")) == one_by_one
+
+
+def test_before_anything_was_learned_nobody_is_placed(alice):
+    import_feedback(alice, make_item("kettle"))
+    learn.place_everybody()
+    learn.refresh_person(alice.pk)
+    assert not PersonFactors.objects.exists()

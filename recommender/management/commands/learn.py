@@ -26,6 +26,7 @@ class Command(BaseCommand):
             with Bars() as progress:
                 if (version := train.train_and_offer(progress=progress)) is not None:
                     self.stdout.write(f"{version.name}: {train.verdict(version.metrics)}")
+        learn.place_everybody()
         for user_id in tqdm(people, unit=" people", desc="learning interests", mininterval=1):
             learn.refresh_person(user_id)
         jobs.settle_versions("learn", versions)

@@ -144,6 +144,7 @@ def learn_from(loaded: Loaded) -> str:
     except train.Untrainable as error:
         return f"nothing was trained: {error}; lists are by what is popular and by texts"
     train.activate(version, force=True)
+    learn.place_everybody()
     for _ in for_everybody("learning of people", learn.refresh_person):
         pass
     return train.verdict(version.metrics)
