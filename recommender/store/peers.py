@@ -1,7 +1,7 @@
 """People of like taste: what is kept to find them, and what they did, without a name or an id.
 
-Who is near is found by reading the factors of everybody, which a worker does in 0.0 s among 10⁵
-people; an index would have to be kept up with every piece of feedback to save little of that.
+Who is near is found by reading the factors of everybody: 35 ms of a worker with 10⁵ people, so no
+index is kept up with every piece of feedback.
 """
 
 from collections.abc import Sequence
