@@ -13,7 +13,10 @@ import numpy as np
 # How far one word moves an item: of the way to the best of the pool, or down to nothing. Both are
 # shares of what is there, so that relevance stays within its scale, items that move together keep
 # their order, a more and a less undo each other, and it works in a pool of any spread.
-SIZE = 0.5
+# Of 20 places of 25 people, the largest category had 10.4; a less left 6.2 at 0.2, 3.3 at 0.35 and
+# 1.1 at 0.5, a more gave 12.7, 14.7 and 16.4. Less is not none: so that it moves much and empties
+# nothing.
+SIZE = 0.35
 PARTS = ("steered",)  # of relevance, behind those of asked
 
 
@@ -50,7 +53,7 @@ def with_steered(parts: np.ndarray, pull: np.ndarray) -> np.ndarray:
 
     >>> parts = np.array([[0.8], [0.4], [0.2]])
     >>> with_steered(parts, np.array([-1, 0, 2])).sum(axis=1).round(2)
-    array([0.4 , 0.4 , 0.65], dtype=float32)
+    array([0.52, 0.4 , 0.55], dtype=float32)
     """
     relevance = np.maximum(parts.sum(axis=1), 0.0)
     to_best = np.maximum(np.minimum(relevance.max(initial=0.0), 1.0) - relevance, 0.0)
