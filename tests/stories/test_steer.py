@@ -67,6 +67,12 @@ def test_more_of_a_category_moves_the_next_list(as_alice, shop):
     assert kettles(as_alice) > before
 
 
+def test_somebody_of_whom_nothing_is_known_is_obeyed_too(as_bob, shop):
+    before = kettles(as_bob)
+    say(as_bob, "more", "kitchen")
+    assert kettles(as_bob) > before
+
+
 def test_it_is_kept_and_listed(as_alice, alice, shop):
     say(as_alice, "less", "kitchen")
     say(as_alice, "mute", "boots maker 1", "creator")
@@ -267,7 +273,7 @@ def test_without_consent_nothing_is_kept_and_afterwards_only_mutes_hold(as_alice
     carol = client_of(make_person("carol", agrees=False))
     assert is_problem(say(carol, "less", "kitchen"), 403)
     assert not Steering.objects.exists()
-    say(as_alice, "more", "kitchen")
+    say(as_alice, "less", "kitchen")
     say(as_alice, "mute", "boots maker 1", "creator")
     as_alice.patch("/api/v1/me/", {"consent": False}, format="json")
     body = answer(as_alice, limit=100)
