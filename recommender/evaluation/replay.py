@@ -14,12 +14,11 @@ from recommender.candidates.crowd import DAY, Events
 from recommender.candidates.fusion import reciprocal_rank
 from recommender.candidates.signals import WEIGHTS
 from recommender.candidates.taste import read_taste
-from recommender.ranking.assemble import Ask, Known, asks, person_of, pool_of
+from recommender.ranking.assemble import HISTORY, Ask, Known, asks, person_of, pool_of
 from recommender.ranking.model import Model
 from recommender.ranking.pipeline import Person, Pool, Rules, rank
 from recommender.training.learned import Learned, learn
 
-HISTORY = 100  # newest feedback a request learns from
 HIDDEN = -1  # in the place of an item that may not be shown
 
 

@@ -16,6 +16,10 @@ from recommender.ranking.asked import Wishes, share_of
 from recommender.ranking.model import LISTS, PARTS, Model, untrained
 from recommender.ranking.pipeline import Person, Pool
 
+# Newest feedback that a request learns from. Of MovieLens-100k 6 % of people have more; with 100 in
+# its place NDCG@10 of events held out at random is 7 % less, of the next event the same.
+HISTORY = 300
+
 # A vote counts half after so many newer items: for what comes next the last few say most, for
 # what somebody likes at all the whole history. None: it never fades.
 VOTES = (("order", "order", 2.0), ("past_order", "order", 6.0), ("next", "next", 6.0))

@@ -71,7 +71,6 @@ from recommender.store.peers import (
 )
 from recommender.store.people import (
     EF_SEARCH,
-    HISTORY,
     History,
     PersonSide,
     agrees,
@@ -195,7 +194,6 @@ __all__ = [
     "prune_topics",
     "readings",
     "items_to_read",
-    "HISTORY",
     "EF_SEARCH",
     "History",
     "PersonSide",

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from recommender.candidates.signals import kind_weights
 from recommender.models import Interest, Preference
 from recommender.ranking.asked import Wishes
+from recommender.ranking.assemble import HISTORY
 from recommender.ranking.explain import Explanation
 from recommender.ranking.steered import Steer
 from recommender.store.comments import SIGN, UNREAD, value_of
@@ -22,7 +23,6 @@ from recommender.store.spaces import Space
 from recommender.store.sql import LIVE, SCAN_TUPLES, from_binary
 from recommender.store.weights import CHANGED_WEIGHTS
 
-HISTORY = 100  # newest feedback a request learns from
 EF_SEARCH = 120  # of the lists of one request, each of which is shorter
 
 
