@@ -180,19 +180,15 @@ def recommend(
         ranked, explored = ordered(pull if pull.any() else None)
         without = ordered(None)[1] if pull.any() else explored
         effect = _effect(side.steering, found, without.order, explored.order)
+        ranked = replace(ranked, order=explored.order)
         report = report_of(
-            explored.order,
-            ranked.relevance,
-            pool,
-            ranked.diversified,
-            last_ids=side.last_shown,
+            ranked.order, ranked.relevance, pool, ranked.diversified, last_ids=side.last_shown
         )
-        ranked = replace(ranked, order=explored.order, report=report)
         reasons = reason_codes(person, pool, ranked, ranked.order, asked)
         for place in explored.places:
             reasons[place] = Code("explored")
         results = _rows(pool, ranked, reasons, known, taste, side.wishes)
-        report = asdict(ranked.report) | {"explored": [int(place) + 1 for place in explored.places]}
+        report = asdict(report) | {"explored": [int(place) + 1 for place in explored.places]}
         store.put_served(
             served,
             user_id,

@@ -1,4 +1,4 @@
-"""The one ranking, for a live request and for a replayed history: score, diversity, report."""
+"""The one ranking, live and of a replayed history: score, diversity, and a report of a list."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -84,7 +84,6 @@ class Ranked:
     best_like: np.ndarray  # (n,) row of the like most similar to it, -1 for none
     best_interest: np.ndarray  # (n,) the interest nearest to it, -1 for none
     diversified: Diversified  # how the order was chosen
-    report: Report
 
 
 def rank(
@@ -136,9 +135,8 @@ def rank(
         mix=person.mix if rules.strategy in NEED_ASPECTS else None,
     )
     to_likes = pool.vectors @ person.like_vectors.T
-    report = report_of(chosen.order, relevance, pool, chosen)
     return Ranked(
-        chosen.order, relevance, parts, _nearest(to_likes), _nearest(to_interests), chosen, report
+        chosen.order, relevance, parts, _nearest(to_likes), _nearest(to_interests), chosen
     )
 
 
@@ -150,7 +148,7 @@ def keeps_limits(pool: Pool, rules: Rules) -> Callable[[np.ndarray], bool]:
         np.zeros(len(pool.ids)),
         categories=pool.categories,
         creators=pool.creators,
-        vectors=_likeness(pool, rules) if rules.limits.max_similarity else pool.vectors,
+        vectors=pool.vectors if rules.limits.max_similarity is None else _likeness(pool, rules),
     )
     return contract.keeps
 

@@ -37,12 +37,16 @@ class Installation:
         ).stdout  # fmt: skip
 
     def start(self, *command: str) -> subprocess.Popen:
-        log = open(self.data / f"{len(self.running)}.log", "w")  # noqa: SIM115
-        process = subprocess.Popen(
-            [sys.executable, "-m", *command] if command[0] != "manage.py" else
-            [sys.executable, *command],
-            cwd=CHECKOUT, env=self.env, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
+        module = [] if command[0] == "manage.py" else ["-m"]
+        with (self.data / f"{len(self.running)}.log").open("w") as log:  # the process keeps its own
+            process = subprocess.Popen(
+                [sys.executable, *module, *command],
+                cwd=CHECKOUT,
+                env=self.env,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         self.running.append(process)
         return process
 

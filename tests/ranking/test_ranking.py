@@ -26,7 +26,15 @@ from recommender.ranking.assemble import (
 )
 from recommender.ranking.explain import Reason, reason_codes, voters
 from recommender.ranking.model import LENGTHS, LISTS, PARTS, Model, untrained
-from recommender.ranking.pipeline import Person, Pool, Rules, features_of, rank
+from recommender.ranking.pipeline import (
+    Person,
+    Pool,
+    Rules,
+    features_of,
+    keeps_limits,
+    rank,
+    report_of,
+)
 from recommender.ranking.score import Say, contributions, features
 
 EAST, NORTH = np.array([1.0, 0, 0], np.float32), np.array([0, 1.0, 0], np.float32)
@@ -529,10 +537,12 @@ def test_without_a_strategy_diversity_says_nothing_and_a_limit_of_creators_still
     none = Rules(limit=3, diversity=0.9, strategy="none")
     ranked = rank(person(), three, none)
     assert ranked.order.tolist() == [0, 1, 2]
-    assert (ranked.report.strength, ranked.report.relevance_kept) == (0, 1)
+    report = report_of(ranked.order, ranked.relevance, three, ranked.diversified)
+    assert (report.strength, report.relevance_kept) == (0, 1)
     capped = rank(person(), three, replace(none, limits=Limits(max_per_creator=1)))
     assert capped.order.tolist() == [0, 2, 1]
-    assert capped.report.relevance_kept < 1
+    report = report_of(capped.order, capped.relevance, three, capped.diversified)
+    assert report.relevance_kept < 1
 
 
 def test_the_like_and_the_interest_nearest_to_each_item_are_named():
@@ -702,3 +712,10 @@ def test_an_item_that_is_there_for_variety_says_so():
     assert ranked.order.tolist() == [0, 2]
     [reason] = reason_codes(who, twins, ranked, np.array([2]))
     assert reason.kind == "varied"
+
+
+def test_a_ceiling_of_likeness_counts_kinds_too_whatever_it_is():
+    kin = pool([EAST, NORTH, UP], categories=[[True], [True], [False]])  # texts at right angles
+    keeps = keeps_limits(kin, Rules(limit=2, limits=Limits(max_similarity=0.0)))
+    assert not keeps(np.array([0, 1]))
+    assert keeps(np.array([0, 2]))
