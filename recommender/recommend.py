@@ -19,6 +19,7 @@ from recommender.candidates.taste import Taste, read_taste
 from recommender.diversity import Limits
 from recommender.filtering.expression import parse
 from recommender.filtering.fields import fields_with
+from recommender.ranking.adjust import Adjustment
 from recommender.ranking.asked import Wishes, hold_against
 from recommender.ranking.assemble import ask_to_explore, asks, asks_for_wishes, person_of, pool_of
 from recommender.ranking.explain import Reason as Code
@@ -26,7 +27,7 @@ from recommender.ranking.explain import explanation_of, reason_codes
 from recommender.ranking.explore import Explored, explore
 from recommender.ranking.model import LISTS
 from recommender.ranking.pipeline import Pool, Ranked, Rules, keeps_limits, rank, report_of
-from recommender.ranking.steered import Steer, moves, places_changed, pull_of
+from recommender.ranking.steered import Steer, moves, places_changed, pull_of, steered
 from recommender.store import Condition, Facts, Found, PersonSide, Source, Touched
 
 DAY = 86_400.0
@@ -164,8 +165,8 @@ def recommend(
         rules = Rules(limit, diversity, strategy, budget, limits, model=model)
         served = uuid7()
 
-        def ordered(pull: np.ndarray | None) -> tuple[Ranked, Explored]:
-            ranked = rank(person, pool, rules, asked, pull)
+        def ordered(adjustments: Sequence[Adjustment]) -> tuple[Ranked, Explored]:
+            ranked = rank(person, pool, rules, asked, adjustments)
             return ranked, explore(
                 ranked.order,
                 ranked.parts.sum(axis=1),
@@ -177,8 +178,10 @@ def recommend(
             )
 
         pull = pull_of(side.steering, found.steers)
-        ranked, explored = ordered(pull if pull.any() else None)
-        without = ordered(None)[1] if pull.any() else explored
+        adjustments: list[Adjustment] = []
+        said = [steered(pull)] if pull.any() else []
+        ranked, explored = ordered(adjustments + said)
+        without = ordered(adjustments)[1] if said else explored
         effect = _effect(side.steering, found, without.order, explored.order)
         ranked = replace(ranked, order=explored.order)
         report = report_of(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recommender.ranking import adjust, steered
 from recommender.ranking import asked as wishes
-from recommender.ranking import steered
 from recommender.ranking.asked import Asked
 from recommender.ranking.model import LISTS, PARTS
 from recommender.ranking.pipeline import Person, Pool, Ranked, Rules, ceilings_full
@@ -24,7 +24,7 @@ POPULAR = 0.3
 ASKED = 0.4  # of the best in the pool; a kind that was named has as much by itself
 FRESH_DAYS = 30.0
 CUT = "cut"  # what the parts say beyond 0 and 100
-ALL_PARTS = (*PARTS, *wishes.PARTS, *steered.PARTS)  # of relevance, in the order of Ranked.parts
+ALL_PARTS = (*PARTS, *wishes.PARTS, *adjust.PARTS)  # of relevance
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def explanation_of(
     rows, learned = ranked.order, person.interests
     points = points_of(ranked.parts[rows], ranked.relevance[rows])
     there = np.flatnonzero(points.any(axis=0))
-    names = (*ALL_PARTS[: ranked.parts.shape[1]], CUT)
+    names = (*ranked.names, CUT)
     order = np.argsort(-ranked.relevance, kind="stable")
     chosen = ranked.diversified.order
     cut, capped = passed_over(chosen, order, ceilings_full(chosen, pool, rules))

@@ -17,10 +17,11 @@ from recommender.diversity import (
 )
 from recommender.diversity.features import CATEGORY_SHARE, joint_features
 from recommender.diversity.measures import Report
+from recommender.ranking import asked as wishes
 from recommender.ranking import score
+from recommender.ranking.adjust import Adjustment, adjusted
 from recommender.ranking.asked import Asked, with_asked
-from recommender.ranking.model import Model, untrained
-from recommender.ranking.steered import with_steered
+from recommender.ranking.model import PARTS, Model, untrained
 
 NONE = "none"  # the order of relevance, whatever the diversity
 
@@ -78,9 +79,8 @@ class Ranked:
 
     order: np.ndarray  # (k,) rows of the pool, in the order to show
     relevance: np.ndarray  # (n,) float32, 0 to 1
-    # (n, parts) float32 contributions: those of model.PARTS, then asked.PARTS and steered.PARTS, if
-    # there are any
-    parts: np.ndarray
+    names: tuple[str, ...]  # of the parts: model.PARTS, then asked.PARTS and adjustments, if any
+    parts: np.ndarray  # (n, names) float32 contributions
     best_like: np.ndarray  # (n,) row of the like most similar to it, -1 for none
     best_interest: np.ndarray  # (n,) the interest nearest to it, -1 for none
     diversified: Diversified  # how the order was chosen
@@ -91,11 +91,9 @@ def rank(
     pool: Pool,
     rules: Rules,
     asked: Asked | None = None,
-    pull: np.ndarray | None = None,
+    adjustments: Sequence[Adjustment] = (),
 ) -> Ranked:
     """Choose and order up to rules.limit items of the pool.
-
-    pull  (n,) how far steering moves each item; see steered.pull_of()
 
     The parts of an item add up to its relevance before that is cut at 0 and 1. Equal inputs give
     equal lists; of equals the one that stands earlier in the pool comes first.
@@ -119,10 +117,11 @@ def rank(
             rules.model.new_item_say,
         ),
     )
+    names = PARTS
     if asked is not None:
-        parts = with_asked(parts, asked)
-    if pull is not None:
-        parts = with_steered(parts, pull)
+        parts, names = with_asked(parts, asked), (*names, *wishes.PARTS)
+    parts = adjusted(parts, adjustments)
+    names = (*names, *(adjustment.part for adjustment in adjustments))
     relevance = np.clip(parts.sum(axis=1), 0.0, 1.0)
     chosen = diversify(
         _likeness(pool, rules),
@@ -136,7 +135,7 @@ def rank(
     )
     to_likes = pool.vectors @ person.like_vectors.T
     return Ranked(
-        chosen.order, relevance, parts, _nearest(to_likes), _nearest(to_interests), chosen
+        chosen.order, relevance, names, parts, _nearest(to_likes), _nearest(to_interests), chosen
     )
 
 

@@ -1,4 +1,4 @@
-"""More and less of what a person named: a part of relevance behind all others, which only reorders.
+"""More and less of what a person named: an adjustment of relevance, which only reorders.
 
 What is muted never comes into a pool: see store.find.
 """
@@ -10,6 +10,8 @@ from uuid import UUID
 
 import numpy as np
 
+from recommender.ranking.adjust import Adjustment
+
 # How far one word moves an item: of the way to the best of the pool, or down to nothing. Both are
 # shares of what is there, so that relevance stays within its scale, items that move together keep
 # their order, a more and a less undo each other, and it works in a pool of any spread.
@@ -20,7 +22,6 @@ SIZE = 0.35
 # A more leads to a little above the best, or it would do nothing where all are as good: of somebody
 # new, all that is new.
 ABOVE = 0.1
-PARTS = ("steered",)  # of relevance, behind those of asked
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,21 @@ def pull_of(steering: Sequence[Steer], applies: Sequence[Sequence[int]]) -> np.n
     return np.array([says[list(numbers)].sum() if numbers else 0 for numbers in applies], np.int64)
 
 
-def with_steered(parts: np.ndarray, pull: np.ndarray) -> np.ndarray:
-    """(n, p + 1) contributions: those there are, and what steering adds to each item.
+def steered(pull: np.ndarray) -> Adjustment:
+    """What steering adds to each item; pull (n,) as pull_of() gives it.
 
-    >>> parts = np.array([[0.8], [0.4], [0.2]])
-    >>> with_steered(parts, np.array([-1, 0, 2])).sum(axis=1).round(2)
-    array([0.52, 0.4 , 0.6 ], dtype=float32)
+    >>> relevance = np.array([0.8, 0.4, 0.2])
+    >>> relevance + steered(np.array([-1, 0, 2])).added(relevance).round(2)
+    array([0.52, 0.4 , 0.6 ])
     """
-    relevance = np.maximum(parts.sum(axis=1), 0.0)
-    to_best = np.maximum(np.minimum(relevance.max(initial=0.0) + ABOVE, 1.0) - relevance, 0.0)
-    moved = 1.0 - (1.0 - SIZE) ** np.abs(pull)
-    added = np.where(pull > 0, to_best, -relevance) * moved
-    return np.column_stack([parts, added]).astype(np.float32)
+
+    def added(relevance: np.ndarray) -> np.ndarray:
+        relevance = np.maximum(relevance, 0.0)
+        to_best = np.minimum(relevance.max(initial=0.0) + ABOVE, 1.0) - relevance
+        moved = 1.0 - (1.0 - SIZE) ** np.abs(pull)
+        return np.where(pull > 0, np.maximum(to_best, 0.0), -relevance) * moved
+
+    return Adjustment("steered", added)
 
 
 def moves(before: np.ndarray, after: np.ndarray) -> list[Move]:
