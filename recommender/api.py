@@ -24,6 +24,7 @@ from recommender.serializers import (
     MeOut,
     RecommendationOut,
     RecommendationsQuery,
+    ScenariosOut,
     SearchOut,
     SearchQuery,
     SimilarOut,
@@ -39,6 +40,7 @@ from recommender.serializers import (
     facts_out,
     filter_fault,
     recommendation_out,
+    scenario_out,
     shown_out,
     steered_out,
     why_not_out,
@@ -72,6 +74,13 @@ class Recommendations(APIView):
         with filter_checked():
             found = recommend(request.user.pk, **query)
         return private(recommendation_out(found))
+
+
+class Scenarios(APIView):
+    @extend_schema(responses=ScenariosOut, tags=["recommendations"])
+    def get(self, request: Request) -> Response:
+        """The places that lists are made for, in the order of showing."""
+        return Response({"results": [scenario_out(place) for place in store.active_places()]})
 
 
 class Why(APIView):

@@ -5,6 +5,7 @@ since. Only the person it was made for and operators are answered; of everybody 
 a list that never was, nothing is known: None.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,8 +14,9 @@ from catalog.models import User
 from recommender import store
 from recommender.filtering.expression import FilterError, parse
 from recommender.filtering.fields import fields_with
+from recommender.models import ScenarioPin
 from recommender.ranking.explain import Explanation
-from recommender.store import Facts, ServedList, Standing
+from recommender.store import Condition, Facts, ServedList, Standing
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Why:
     item: Facts
     place: int
     place_by_relevance: int
-    moved_by: str | None  # diversity or exploration
+    moved_by: str | None  # diversity, exploration or pinned
     relevance: int  # out of 100, as it was shown
     points: list[Points]  # that add up to it, the most first
     reason: str | None  # a kind of reason
@@ -58,8 +60,9 @@ class WhyNot:
 
     served_at: datetime
     item: Facts
-    # shown, later, removed, unavailable, seen, muted, filter, not_found; and of those in the pool:
-    # exploration, relevance, diversity, or the ceiling that kept it out, such as max_per_creator
+    # shown, later, removed, unavailable, about, seen, muted, scenario_filter, filter, not_found;
+    # and of those in the pool: exploration, pinned, relevance, diversity, or the ceiling that kept
+    # it out, such as max_per_creator
     stage: str
     place: int | None  # of an item that was shown
     place_by_relevance: int | None  # of an item in the pool
@@ -148,6 +151,8 @@ def _asked(
 def _moved_by(reason: str | None, place: int, by_relevance: int) -> str | None:
     if reason == "explored":
         return "exploration"
+    if reason in ScenarioPin.Label:
+        return "pinned"
     return "diversity" if place < by_relevance else None
 
 
@@ -158,6 +163,8 @@ def _inside(served: ServedList, kept: Explanation, row: int) -> str:
         return "shown"
     if item in kept.displaced:
         return "exploration"
+    if item in kept.made_way:
+        return "pinned"
     if row >= kept.cut:
         return "relevance"
     for ceiling, out in kept.capped.items():
@@ -172,24 +179,31 @@ def _outside(served: ServedList, kept: Explanation, item: Standing) -> str:
         return "later"
     if item.removed_at is not None and item.removed_at <= served.served_at:
         return "removed"
-    if store.had_seen(served.user_id, item.id, served.served_at):
+    if served.settings.get("about") == item.id:
+        return "about"
+    again_after_days = served.settings.get("again_after_days")
+    if store.had_seen(served.user_id, item.id, served.served_at, again_after_days):
         return "seen"
     if not item.is_available:
         return "unavailable"
     if kept.mutes and store.is_muted(item.id, kept.mutes):
         return "muted"
-    return "filter" if _is_filtered(served.settings.get("filter"), item) else "not_found"
+    for name, condition in _filters(served.settings):
+        if not store.passes(condition, item.id):
+            return name
+    return "not_found"
 
 
-def _is_filtered(filter: str | None, item: Standing) -> bool:
-    """By what the item is now; a filter on what is no longer declared says nothing."""
-    if filter is None:
-        return False
-    try:
-        condition = store.condition_of(parse(filter, fields_with(store.declared())))
-    except FilterError:
-        return False
-    return not store.passes(condition, item.id)
+def _filters(settings: dict) -> Iterator[tuple[str, Condition]]:
+    """What kept items out, as they are now; what speaks of a field that is gone says nothing."""
+    if "category" in settings:
+        yield "scenario_filter", store.in_category(settings["category"])
+    for name in ("scenario_filter", "filter"):
+        if name in settings:
+            try:
+                yield name, store.condition_of(parse(settings[name], fields_with(store.declared())))
+            except FilterError:
+                continue
 
 
 def _of(facts: dict[int, Facts], ids: list[int]) -> list[Facts]:

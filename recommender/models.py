@@ -235,7 +235,10 @@ class Popularity(models.Model):
     learned_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        indexes = [models.Index(F("score").desc(), name="popularity_highest")]
+        indexes = [
+            models.Index(F("score").desc(), name="popularity_highest"),
+            models.Index(F("trend").desc(), name="popularity_trending", condition=Q(trend__gt=0)),
+        ]
 
 
 class Exposure(models.Model):
@@ -475,6 +478,166 @@ class Steering(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.kind} {self.target_id}"
+
+
+class Scenario(models.Model):
+    """A named place where lists are shown, and the rules of the lists there.
+
+    What is empty is left to the settings of the site; see ranking/scenario.py.
+    """
+
+    class Kind(models.TextChoices):
+        PERSONAL = "personal", _("for the person")
+        CATEGORY = "category", _("for the person, of one category")
+        FRESH = "fresh", _("what is new")
+        TRENDING = "trending", _("what more and more people like")
+        POPULAR = "popular", _("what many people like")
+        SIMILAR = "similar", _("like one item")
+        BECAUSE = "because", _("because of an item that the person liked")
+
+    slug = models.SlugField(_("slug"), max_length=50, unique=True)
+    names = models.JSONField(
+        _("names"), default=dict, blank=True, help_text='{"en": "Fresh", "zh": "新鲜"}'
+    )
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    is_active = models.BooleanField(_("active"), default=True)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.PERSONAL)
+    sources = models.JSONField(
+        _("sources of candidates"),
+        default=dict,
+        blank=True,
+        help_text=_(
+            "how many times what each usually says, and no others:"
+            ' {"interest": 1, "voted": 1, "new": 2}; empty: those of the kind'
+        ),
+    )
+    half_life_days = models.FloatField(
+        _("half-life of freshness, in days"),
+        null=True,
+        blank=True,
+        help_text=_("an item that is so much older counts half as much, but never less than 1/4"),
+    )
+    filter = models.TextField(
+        _("filter"), blank=True, max_length=2000, help_text='price < 20 and language = "zh"'
+    )
+    boosts = models.JSONField(
+        _("boosts"),
+        default=list,
+        blank=True,
+        help_text=_(
+            '[{"if": "price < 20", "strength": 0.3}]: from -1, down to nothing, to 1, up to the'
+            " best of the candidates"
+        ),
+    )
+    diversity = models.FloatField(_("diversity"), null=True, blank=True, help_text=_("0 to 1"))
+    budget = models.FloatField(
+        _("budget"),
+        null=True,
+        blank=True,
+        help_text=_("in the place of diversity: the share of relevance that may be given up"),
+    )
+    strategy = models.CharField(_("strategy"), max_length=20, blank=True)
+    min_categories = models.PositiveSmallIntegerField(
+        _("categories at least"), null=True, blank=True
+    )
+    max_per_category = models.PositiveSmallIntegerField(
+        _("of a category at most"), null=True, blank=True
+    )
+    max_per_creator = models.PositiveSmallIntegerField(
+        _("of a creator at most"), null=True, blank=True
+    )
+    max_similarity = models.FloatField(
+        _("likeness of two items at most"), null=True, blank=True, help_text=_("-1 to 1")
+    )
+    exploration = models.FloatField(
+        _("share of places for little known items"), null=True, blank=True
+    )
+    again_after_days = models.FloatField(
+        _("what was seen comes again after days"),
+        null=True,
+        blank=True,
+        help_text=_("empty: never again; what was disliked or hidden never comes again"),
+    )
+    rotation = models.FloatField(_("share of places that change each time"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("scenario")
+        verbose_name_plural = _("scenarios")
+        ordering = ["position", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(diversity=None) | Q(budget=None),
+                name="scenario_diversity_or_budget",
+            ),
+            # Refuse NaN too, which Postgres holds to be larger than any number.
+            *(
+                models.CheckConstraint(
+                    condition=Q(**{name: None}) | Q(**{f"{name}__range": (0, 1)}),
+                    name=f"scenario_{name}_from_0_to_1",
+                )
+                for name in ("diversity", "budget", "exploration", "rotation")
+            ),
+            models.CheckConstraint(
+                condition=Q(max_similarity=None) | Q(max_similarity__range=(-1, 1)),
+                name="scenario_max_similarity_from_minus_1_to_1",
+            ),
+            models.CheckConstraint(
+                condition=Q(half_life_days=None) | Q(half_life_days__range=(0.01, 36_500)),
+                name="scenario_half_life_in_days",
+            ),
+            models.CheckConstraint(
+                condition=Q(again_after_days=None) | Q(again_after_days__range=(0, 36_500)),
+                name="scenario_again_after_days",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class ScenarioPin(models.Model):
+    """An item that stands at a place of the lists of a scenario for some time."""
+
+    class Label(models.TextChoices):
+        PROMOTED = "promoted", _("promotion")
+        PICKED = "picked", _("picked by the editors")
+
+    scenario = models.ForeignKey(Scenario, models.CASCADE, related_name="pins", db_index=False)
+    item = models.ForeignKey(Item, models.CASCADE, related_name="+", verbose_name=_("item"))
+    place = models.PositiveSmallIntegerField(
+        _("place"), validators=[MinValueValidator(1), MaxValueValidator(100)]
+    )
+    starts_at = models.DateTimeField(_("from"), null=True, blank=True)
+    ends_at = models.DateTimeField(_("until"), null=True, blank=True)
+    label = models.CharField(
+        _("label"),
+        max_length=10,
+        choices=Label,
+        default=Label.PROMOTED,
+        help_text=_("what the list says of it"),
+    )
+
+    class Meta:
+        verbose_name = _("pin or promotion")
+        verbose_name_plural = _("pins and promotions")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["scenario", "item", "starts_at"],
+                name="scenariopin_once_a_scenario",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                condition=Q(place__range=(1, 100)), name="scenariopin_place_from_1"
+            ),
+            models.CheckConstraint(
+                condition=Q(starts_at=None) | Q(ends_at=None) | Q(ends_at__gt=F("starts_at")),
+                name="scenariopin_ends_after_it_starts",
+                violation_error_message=_("It ends before it starts."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.place}. {self.item}"
 
 
 class CommentSign(models.Model):

@@ -12,7 +12,9 @@ from uuid import UUID
 import numpy as np
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
+from catalog.services import Refused
 from catalog.uuid7 import uuid7
 from recommender import store
 from recommender.candidates.taste import Taste, read_taste
@@ -20,15 +22,35 @@ from recommender.diversity import Limits
 from recommender.filtering.expression import parse
 from recommender.filtering.fields import fields_with
 from recommender.ranking.adjust import Adjustment
-from recommender.ranking.asked import Wishes, hold_against
+from recommender.ranking.asked import UNWANTED, Wishes, hold_against
 from recommender.ranking.assemble import ask_to_explore, asks, asks_for_wishes, person_of, pool_of
 from recommender.ranking.explain import Reason as Code
 from recommender.ranking.explain import explanation_of, reason_codes
 from recommender.ranking.explore import Explored, explore
 from recommender.ranking.model import LISTS
-from recommender.ranking.pipeline import Pool, Ranked, Rules, keeps_limits, rank, report_of
+from recommender.ranking.pipeline import Pool, Ranked, keeps_limits, rank, report_of
+from recommender.ranking.scenario import (
+    NEEDS,
+    TAKES,
+    Pinned,
+    Scenario,
+    adjustments_of,
+    plan_of,
+    put_pins,
+    rules_of,
+)
 from recommender.ranking.steered import Steer, moves, places_changed, pull_of, steered
-from recommender.store import Condition, Facts, Found, PersonSide, Source, Touched
+from recommender.store import (
+    HOME,
+    Condition,
+    Facts,
+    Found,
+    Named,
+    PersonSide,
+    Place,
+    Source,
+    Touched,
+)
 
 DAY = 86_400.0
 POOL_FACTOR = 10  # candidates for each place of a list, at least: a small pool has no variety
@@ -38,7 +60,7 @@ POOL_FACTOR = 10  # candidates for each place of a list, at least: a small pool 
 class Reason:
     """Why an item stands in a list, in facts: the liked item or the category behind it."""
 
-    kind: str  # wish, voted, similar, popular, new, varied, explored
+    kind: str  # wish, voted, similar, popular, new, varied, explored, promoted, picked
     like_title: str = ""
     like_uuid: UUID | None = None
     wish: str = ""  # what was asked for
@@ -85,6 +107,9 @@ class Recommendation:
     likes: int  # of the person, as far as the request read
     steering: list[Steer]
     effect: Effect | None  # of steering, if there is any
+    place: Place  # the scenario
+    places: list[Place]  # all scenarios that may be asked for
+    about: Named | None  # the item that the list is about
 
 
 def recommend(
@@ -95,34 +120,57 @@ def recommend(
     strategy: str | None = None,
     budget: float | None = None,
     limits: Limits | None = None,
-    scenario: str = "home",
+    scenario: str | Scenario = HOME.slug,
+    category: str | None = None,
+    item: UUID | None = None,
     filter: str | None = None,
     exploration: float | None = None,
+    keep: bool = True,
 ) -> Recommendation:
     """The list for a person (None: somebody we do not know), by the newest feedback.
 
     diversity    0 keeps the order of relevance, 1 looks at variety alone; None takes what the
-                 person set, else the setting of the site
+                 person set, else what the scenario says, else the setting of the site
     budget       in its place: the share of relevance that may be given up, 0 to 1
-    limits       floors and ceilings of the list; of creators the site's where none is given
+    limits       floors and ceilings of the list; those of the scenario where none is given, and of
+                 creators at last the site's
+    scenario     the slug of the place, or one that is not saved yet
+    category     the slug of the category that a list is of, for a scenario that needs one
+    item         public id of the item that a list is about, for a scenario about one
     filter       an expression over fields of items; FilterError if it cannot be used
     exploration  the share of places for items that hardly anybody has seen, whatever the diversity:
-                 what is new depends on it and not on sliders; None takes the setting of the site
+                 what is new depends on it and not on sliders; None takes that of the scenario,
+                 else the setting of the site
+    keep         False makes a list that nobody is served and that leaves no trace
+    Raises       Refused for a scenario, category or item that is not there or does not go together
     """
-    if exploration is None:
-        exploration = settings.EXPLORATION_SHARE
     with transaction.atomic():
-        side = store.person_side(user_id)
-        only = condition_of(filter, side)
+        side = store.person_side(user_id, scenario=scenario, category=category)
+        place = _place(side, scenario, category, item)
+        declared = fields_with(side.attributes)
+        place, boosts = store.boosts_of(place, declared)
+        only = store.all_of(
+            [
+                condition_of(filter, side),
+                store.what_passes(place, declared),
+                category and store.in_category(category),
+            ]
+        )
+        site = store.site_rules()
+        shares = (exploration, place.exploration, site.exploration)
+        exploration = next(share for share in shares if share is not None)
         history = side.history
         taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
         model = store.model_served(side.version, side.space)
-        known = store.touched(side.space, side.version, taste.items)
+        named = item if place.kind == "similar" else None
+        known = store.touched(side.space, side.version, taste.items, about=named)
+        about = _about(place, item, taste, known)
         person, voted = person_of(taste, known.known, model, touched=len(side.seen))
         size, n_likes = max(settings.POOL_SIZE, POOL_FACTOR * limit), int(taste.liked.sum())
         plan = asks(person, voted, side.candidates, pool_size=size)
         plan += asks_for_wishes(side.wishes, n_likes=n_likes, pool_size=size)
-        if exploration:
+        plan = plan_of(place, plan, about and about.about, pool_size=size)
+        if exploration and plan:
             plan.append(ask_to_explore())
         found = store.find(
             side.space,
@@ -137,10 +185,11 @@ def recommend(
                 for ask in plan
             ],
             version=side.version,
-            seen=side.seen,
+            seen=side.seen + ([about.about.id] if about else []),
             limit=size,
             only=only,
             steering=side.steering,
+            boosts=boosts,
         )
         pool = pool_of(
             voted,
@@ -156,75 +205,147 @@ def recommend(
             stand_in_weights=found.stand_in_weights,
         )
         asked = hold_against(side.wishes, found.vectors, found.category_ids, n_likes=n_likes)
-        if diversity is None:
-            diversity = settings.DEFAULT_DIVERSITY if side.diversity is None else side.diversity
-        strategy = strategy or settings.DEFAULT_STRATEGY
-        limits = limits or Limits()
-        if limits.max_per_creator is None:
-            limits = replace(limits, max_per_creator=settings.MAX_PER_CREATOR)
-        rules = Rules(limit, diversity, strategy, budget, limits, model=model)
-        served = uuid7()
+        rules = rules_of(
+            place,
+            site,
+            limit=limit,
+            model=model,
+            own_diversity=side.diversity,
+            diversity=diversity,
+            budget=budget,
+            strategy=strategy,
+            limits=limits,
+        )
+        served, fits = uuid7(), keeps_limits(pool, rules)
 
-        def ordered(adjustments: Sequence[Adjustment]) -> tuple[Ranked, Explored]:
+        def ordered(adjustments: Sequence[Adjustment]) -> tuple[Ranked, Explored, Pinned]:
             ranked = rank(person, pool, rules, asked, adjustments)
-            return ranked, explore(
+            explored = explore(
                 ranked.order,
                 ranked.parts.sum(axis=1),
                 found.shown,
                 found.taken,
                 share=exploration,
-                fits=keeps_limits(pool, rules),
+                fits=fits,
                 rng=np.random.default_rng(served.int),  # so that its id gives the list again
             )
+            pinned = put_pins(explored, place.pins, pool.ids, limit=limit, fits=fits)
+            return ranked, explored, pinned
 
         pull = pull_of(side.steering, found.steers)
-        adjustments: list[Adjustment] = []
+        adjustments = adjustments_of(
+            place,
+            pool,
+            about and about.about,
+            boosted=found.boosted,
+            against=UNWANTED * asked.against,
+        )
         said = [steered(pull)] if pull.any() else []
-        ranked, explored = ordered(adjustments + said)
-        without = ordered(adjustments)[1] if said else explored
-        effect = _effect(side.steering, found, without.order, explored.order)
-        ranked = replace(ranked, order=explored.order)
+        ranked, explored, pinned = ordered(adjustments + said)
+        without = ordered(adjustments)[2] if said else pinned
+        effect = _effect(side.steering, found, without.order, pinned.order)
+        ranked = replace(ranked, order=pinned.order)
         report = report_of(
             ranked.order, ranked.relevance, pool, ranked.diversified, last_ids=side.last_shown
         )
         reasons = reason_codes(person, pool, ranked, ranked.order, asked)
-        for place in explored.places:
-            reasons[place] = Code("explored")
+        for number in pinned.explored:
+            reasons[number] = Code("explored")
+        for number, label in pinned.labels.items():
+            reasons[number] = Code(label)
         results = _rows(pool, ranked, reasons, known, taste, side.wishes)
-        report = asdict(report) | {"explored": [int(place) + 1 for place in explored.places]}
-        store.put_served(
-            served,
-            user_id,
-            scenario=scenario,
-            settings={
-                "limit": limit,
-                "diversity": diversity,
-                "strategy": strategy,
-                "exploration": exploration,
-            }
-            | {name: getattr(limits, name) for name in limits.asked()}
-            | ({} if budget is None else {"budget": budget})
-            | ({"filter": filter} if filter else {}),
-            item_ids=[row.facts.id for row in results],
-            relevance=[row.relevance for row in results],
-            propensity=explored.propensity,
-            report=report,
-            explanation=explanation_of(
-                person,
-                pool,
-                ranked,
-                rules,
-                reasons,
-                asked,
-                found_by=found.sources,
-                sources=[ask.name for ask in plan],
-                wish_ids=side.wishes.ids,
-                steering=side.steering,
-            ),
-        )
+        report = asdict(report) | {"explored": [int(number) + 1 for number in pinned.explored]}
+        given = {
+            "budget": rules.budget,
+            "filter": filter,
+            "scenario_filter": place.filter or None,
+            "category": category,
+            "about": about and about.about.id,
+            "again_after_days": place.again_after_days,
+        }
+        if keep:
+            store.put_served(
+                served,
+                user_id,
+                scenario=place.slug,
+                settings={
+                    "limit": limit,
+                    "diversity": rules.diversity,
+                    "strategy": rules.strategy,
+                    "exploration": exploration,
+                }
+                | {name: getattr(rules.limits, name) for name in rules.limits.asked()}
+                | {name: value for name, value in given.items() if value is not None},
+                item_ids=[row.facts.id for row in results],
+                relevance=[row.relevance for row in results],
+                propensity=pinned.propensity,
+                report=report,
+                explanation=explanation_of(
+                    person,
+                    pool,
+                    ranked,
+                    rules,
+                    reasons,
+                    asked,
+                    found_by=found.sources,
+                    sources=[ask.name for ask in plan],
+                    wish_ids=side.wishes.ids,
+                    steering=side.steering,
+                    made_way=np.setdiff1d(explored.order, pinned.order),
+                ),
+            )
     return Recommendation(
-        served, results, report, diversity, strategy, n_likes, side.steering, effect
+        served,
+        results,
+        report,
+        rules.diversity,
+        rules.strategy,
+        n_likes,
+        side.steering,
+        effect,
+        store.place_of(place),
+        side.places,
+        about,
     )
+
+
+def _place(
+    side: PersonSide, asked: str | Scenario, category: str | None, item: UUID | None
+) -> Scenario:
+    """The scenario, if what was asked for goes together; else Refused."""
+    place = side.scenario
+    if place is None:
+        known = ", ".join(place.slug for place in side.places)
+        text = _("There is no scenario “%(slug)s”; there are: %(known)s.")
+        raise Refused("unknown_scenario", text % {"slug": asked, "known": known}, "scenario")
+    for name, given in (("category", category), ("item", item)):
+        facts = {"slug": place.slug, "name": name}
+        if given is None and NEEDS.get(place.kind) == name:
+            raise Refused("required", _("The scenario “%(slug)s” needs a %(name)s.") % facts, name)
+        if given is not None and TAKES.get(place.kind) != name:
+            raise Refused(
+                "not_taken", _("The scenario “%(slug)s” takes no %(name)s.") % facts, name
+            )
+    if category is not None and not side.has_category:
+        text = _("There is no category “%(slug)s”.") % {"slug": category}
+        raise Refused("unknown_category", text, "category")
+    return place
+
+
+def _about(place: Scenario, item: UUID | None, taste: Taste, known: Touched) -> Named | None:
+    """The item that a list is about: one asked for, or the newest that the person liked."""
+    if place.kind == "similar":
+        if known.about is None:
+            raise Refused("unknown_item", _("There is no such item."), "item")
+        return known.about
+    if place.kind != "because":
+        return None
+    liked = np.flatnonzero(taste.liked)  # newest first
+    if item is not None:
+        liked = [row for row in liked if known.uuids[row] == item]
+        if not liked:
+            raise Refused("not_liked", _("This is none of the items you liked of late."), "item")
+    return known.named(int(liked[0])) if len(liked) else None
 
 
 def condition_of(filter: str | None, side: PersonSide) -> Condition | None:

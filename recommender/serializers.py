@@ -18,17 +18,19 @@ from recommender.explain import Why, WhyNot
 from recommender.filtering.expression import LONGEST as LONGEST_FILTER
 from recommender.filtering.expression import FilterError
 from recommender.filtering.fields import FIELDS
-from recommender.models import Steering, Wish
+from recommender.models import ScenarioPin, Steering, Wish
 from recommender.ranking.explain import out_of_100
+from recommender.ranking.scenario import KINDS, NEEDS
 from recommender.recommend import Effect, Reason, Recommendation, Shown
 from recommender.steer import Steered
-from recommender.store import Facts, Target
+from recommender.store import HOME, Facts, Place, Target
 
 STAGES = (
-    *("shown", "later", "removed", "unavailable", "seen", "muted", "filter", "not_found"),
-    *("exploration", "relevance", "diversity", *CEILINGS),
+    *("shown", "later", "removed", "unavailable", "about", "seen", "muted", "scenario_filter"),
+    *("filter", "not_found", "exploration", "pinned", "relevance", "diversity", *CEILINGS),
 )
 KINDS_OF_REASON = ("wish", "voted", "similar", "popular", "new", "varied", "explored")
+KINDS_OF_REASON += tuple(ScenarioPin.Label.values)
 
 
 class FilterField(serializers.CharField):
@@ -72,6 +74,16 @@ class RecommendationsQuery(Strict):
         min_value=-1, max_value=1, required=False, help_text="of any two items, in text and kinds"
     )
     filter = FilterField()
+    scenario = serializers.CharField(
+        max_length=50, default="home", help_text="slug of a place: see /api/v1/scenarios/"
+    )
+    category = serializers.CharField(
+        max_length=100, required=False, help_text="slug, for a scenario of one category"
+    )
+    item = serializers.UUIDField(
+        required=False,
+        help_text="for a scenario about an item; of one you liked, the newest like without it",
+    )
 
     def validate(self, asked: dict) -> dict:
         if "diversity" in asked and "budget" in asked:
@@ -164,8 +176,28 @@ class EffectOut(serializers.Serializer):
     )
 
 
+class NamedOut(serializers.Serializer):
+    id = serializers.UUIDField()
+    title = serializers.CharField()
+
+
+class ScenarioOut(serializers.Serializer):
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=tuple(KINDS))
+    needs = serializers.ChoiceField(
+        choices=("category", "item"), allow_null=True, help_text="parameter of a request for it"
+    )
+
+
+class ScenariosOut(serializers.Serializer):
+    results = ScenarioOut(many=True)
+
+
 class RecommendationOut(serializers.Serializer):
     id = serializers.UUIDField(help_text="name it in feedback as `served`")
+    scenario = ScenarioOut()
+    about = NamedOut(allow_null=True, help_text="the item that the list is about")
     results = ShownOut(many=True)
     diversity = DiversityOut()
     steering = EffectOut(allow_null=True, help_text="null: you do not steer by anything")
@@ -175,11 +207,6 @@ class PointsOut(serializers.Serializer):
     part = serializers.CharField()
     points = serializers.IntegerField(help_text="below 0 it speaks against the item")
     text = serializers.CharField()
-
-
-class NamedOut(serializers.Serializer):
-    id = serializers.UUIDField()
-    title = serializers.CharField()
 
 
 class SourceOut(serializers.Serializer):
@@ -364,6 +391,8 @@ REASONS = {
     "new": gettext_lazy("New here"),
     "varied": gettext_lazy("For variety"),
     "explored": gettext_lazy("Hardly anybody knows it yet: shown to find out who likes it"),
+    "promoted": gettext_lazy("Promotion"),
+    "picked": gettext_lazy("Picked by the editors"),
 }
 
 
@@ -384,6 +413,9 @@ PARTS_IN_WORDS = {
     "dislike": gettext_lazy("It is like something you disliked"),
     "asked": gettext_lazy("You asked for something like it"),
     "unwanted": gettext_lazy("You said that you do not want this"),
+    "theme": gettext_lazy("It is what this list is about"),
+    "fresh": gettext_lazy("What is new counts more in this list"),
+    "boosted": gettext_lazy("This list prefers, or avoids, items like it"),
     "steered": gettext_lazy("You said more, or less, of this"),
     "cut": gettext_lazy("The scale goes from 0 to 100"),
 }
@@ -393,7 +425,11 @@ SOURCES_IN_WORDS = {
     "voted": gettext_lazy("what goes with what you liked"),
     "given": gettext_lazy("what your whole history and people of like taste led to"),
     "popular": gettext_lazy("what is popular"),
+    "trending": gettext_lazy("what more and more people like"),
     "new": gettext_lazy("what is new"),
+    "near": gettext_lazy("a search near the item that the list is about"),
+    "beside": gettext_lazy("what goes with the item that the list is about"),
+    "pinned": gettext_lazy("a place that was given to it"),
     "wish": gettext_lazy("a search for what you asked for"),
     "little_known": gettext_lazy("what hardly anybody knows yet"),
 }
@@ -405,14 +441,20 @@ MOVED_IN_WORDS = {
         "By relevance alone it would stand at %(before)s; place %(place)s was given to it to find"
         " out who likes it."
     ),
+    "pinned": gettext_lazy(
+        "By relevance alone it would stand at %(before)s; place %(place)s was given to it by those"
+        " who run this site."
+    ),
 }
 STAGES_IN_WORDS = {
     "shown": gettext_lazy("It was shown, at place %(place)s."),
     "later": gettext_lazy("It came after this list."),
     "removed": gettext_lazy("It had been removed."),
     "unavailable": gettext_lazy("It is not available."),
+    "about": gettext_lazy("The list is about it."),
     "seen": gettext_lazy("You had already said something about it."),
     "muted": gettext_lazy("You had asked for nothing of its kind, its creator or its topic."),
+    "scenario_filter": gettext_lazy("This kind of list does not let it pass."),
     "filter": gettext_lazy("The filter of the list does not let it pass."),
     "not_found": gettext_lazy(
         "It was not among the %(pool)s candidates that were found for this list."
@@ -435,6 +477,7 @@ STAGES_IN_WORDS = {
     "diversity": gettext_lazy(
         "By relevance it stood at %(before)s, but gave way so that the list is more varied."
     ),
+    "pinned": gettext_lazy("It made way for something that was given a place in this list."),
     "exploration": gettext_lazy(
         "Its place was given to something that hardly anybody knows yet, to find out who likes it."
     ),
@@ -557,10 +600,28 @@ def why_not_out(served: UUID, why: WhyNot) -> dict:
 def recommendation_out(found: Recommendation) -> dict:
     return {
         "id": str(found.id),
+        "scenario": scenario_out(found.place),
+        "about": found.about and {"id": str(found.about.uuid), "title": found.about.title},
         "results": [shown_out(row) for row in found.results],
         "diversity": found.report,
         "steering": found.effect and effect_out(found.effect),
     }
+
+
+def scenario_out(place: Place) -> dict:
+    return {
+        "slug": place.slug,
+        "name": scenario_name(place),
+        "kind": place.kind,
+        "needs": NEEDS.get(place.kind),
+    }
+
+
+def scenario_name(place: Place) -> str:
+    """In the language of the request or page, where it has several names."""
+    if place.slug == HOME.slug and not place.names:
+        return _("For you")
+    return category_out(place.slug, place.names)["name"]
 
 
 def effect_out(effect: Effect) -> dict:

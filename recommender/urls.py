@@ -12,6 +12,7 @@ urlpatterns = [
         api.WhyNot.as_view(),
         name="api-why-not",
     ),
+    path("scenarios/", api.Scenarios.as_view(), name="api-scenarios"),
     path("items/<uuid:uuid>/", api.ItemDetail.as_view(), name="api-item"),
     path("items/<uuid:uuid>/similar/", api.Similar.as_view(), name="api-similar"),
     path("search/", api.Search.as_view(), name="api-search"),

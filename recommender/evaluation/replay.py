@@ -172,6 +172,9 @@ def _fetch(past: Past, ask: Ask, free: np.ndarray) -> np.ndarray:
     elif ask.order == "popular":
         popular = past.learned.popularity[past.at]
         score = np.where(popular > 0, popular, -np.inf)
+    elif ask.order == "trending":
+        trend = past.learned.trend[past.at]
+        score = np.where(trend > 0, trend, -np.inf)
     else:
         score = np.where(library.moments <= past.now, library.moments, -np.inf)
     score = np.where(free, score, -np.inf)

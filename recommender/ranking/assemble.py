@@ -163,7 +163,7 @@ class Ask:
     limit: int
     vector: np.ndarray | None = None
     ids: np.ndarray | None = None
-    order: str | None = None  # "popular", "new" or "little_known"
+    order: str | None = None  # "popular", "trending", "new" or "little_known"
 
 
 def asks(person: Person, voted: Votes, given: Sequence[int], *, pool_size: int) -> list[Ask]:

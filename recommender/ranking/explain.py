@@ -4,7 +4,7 @@ No reason is better than a far-fetched one. And all of it in numbers: the points
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -131,8 +131,10 @@ class Explanation:
     capped: dict[str, list[int]]  # by the ceiling that kept them out, ids among these
     displaced: list[int]  # ids whose place was given away to explore
     mutes: list[tuple[str, int]]  # kinds and ids of what the person had muted
+    made_way: list[int] = field(default_factory=list)  # ids that left the list for a pin
 
 
+NO_ROWS = np.zeros(0, dtype=np.int64)
 MEMBERS = 5  # liked items that an interest is told by
 
 
@@ -148,6 +150,7 @@ def explanation_of(
     sources: Sequence[str],
     wish_ids: Sequence[int],
     steering: Sequence[steered.Steer],
+    made_way: np.ndarray = NO_ROWS,
 ) -> Explanation:
     """What is kept of the grounds of a list.
 
@@ -155,6 +158,7 @@ def explanation_of(
     found_by  (n,) int64 of the pool; bit m says that source m found it
     sources   names of all
     wish_ids  of the wishes that asked speaks of
+    made_way  rows that left the list for a pin
     """
     rows, learned = ranked.order, person.interests
     points = points_of(ranked.parts[rows], ranked.relevance[rows])
@@ -181,8 +185,9 @@ def explanation_of(
         relevance=out_of_100(ranked.relevance[order]).tolist(),
         cut=cut,
         capped={name: pool.ids[out].tolist() for name, out in capped.items()},
-        displaced=pool.ids[np.setdiff1d(chosen, rows)].tolist(),
+        displaced=pool.ids[np.setdiff1d(chosen, [*rows, *made_way])].tolist(),
         mutes=[(steer.kind, steer.target) for steer in steering if steer.action == "mute"],
+        made_way=pool.ids[made_way].tolist(),
     )
 
 

@@ -9,6 +9,7 @@ from recommender.store.adoption import (
 )
 from recommender.store.candidates import (
     Found,
+    Named,
     Source,
     Touched,
     find,
@@ -35,8 +36,10 @@ from recommender.store.exposure import (
 )
 from recommender.store.filters import (
     Condition,
+    all_of,
     condition_of,
     declared,
+    in_category,
     passes,
 )
 from recommender.store.invariants import (
@@ -83,6 +86,22 @@ from recommender.store.people import (
     put_interests,
     put_preference,
     put_served,
+)
+from recommender.store.scenarios import (
+    HOME,
+    Place,
+    active_places,
+    boosts_of,
+    count_categories,
+    items_called,
+    place_of,
+    put_scenarios,
+    rules_of_scenario,
+    scenario_called,
+    scenario_of,
+    scenario_rows,
+    site_rules,
+    what_passes,
 )
 from recommender.store.served import (
     ServedList,
@@ -231,14 +250,31 @@ __all__ = [
     "Peer",
     "peers",
     "put_factors",
+    "HOME",
+    "Place",
+    "active_places",
+    "boosts_of",
+    "count_categories",
+    "items_called",
+    "place_of",
+    "put_scenarios",
+    "rules_of_scenario",
+    "scenario_called",
+    "scenario_of",
+    "scenario_rows",
+    "site_rules",
+    "what_passes",
+    "Named",
     "Touched",
     "touched",
     "Source",
     "Found",
     "find",
     "Condition",
+    "all_of",
     "condition_of",
     "declared",
+    "in_category",
     "passes",
     "Events",
     "events",

@@ -4,7 +4,7 @@ No statement here touches a table of people, so that items can be sharded on the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from uuid import UUID
 
 import numpy as np
@@ -13,9 +13,10 @@ from django.db import connection
 from recommender.candidates.fusion import CONSTANT
 from recommender.ranking.assemble import ORDERLY, Known
 from recommender.ranking.explore import FEW_SHOWN
-from recommender.ranking.model import RELATED
+from recommender.ranking.model import LISTS, RELATED
+from recommender.ranking.scenario import About
 from recommender.ranking.steered import Steer
-from recommender.store.filters import Condition
+from recommender.store.filters import Condition, which_hold
 from recommender.store.spaces import Space
 from recommender.store.sql import MOMENT, SHOWN, as_text, from_binary
 from recommender.store.steering import not_muted, which_apply
@@ -23,51 +24,78 @@ from recommender.store.versions import factors_of, related_of, stand_ins_of
 
 
 @dataclass(frozen=True)
+class Named:
+    """The item that a list is about, and what it is called."""
+
+    about: About
+    title: str
+    uuid: UUID
+
+
+@dataclass(frozen=True)
 class Touched:
     """Items a person gave feedback on, in the order asked for."""
 
     known: Known
-    titles: list[str]
-    uuids: list[UUID]
+    titles: Sequence[str]
+    uuids: Sequence[UUID]
+    ids: Sequence[int]
+    about: Named | None = None  # an item asked for besides
+
+    def named(self, row: int) -> Named:
+        """One of them, as what a list is about."""
+        taste = LISTS.index("taste")
+        related_ids, weights = self.known.related_ids[row], self.known.related_weights[row]
+        about = About(self.ids[row], self.known.vectors[row], related_ids[taste], weights[taste])
+        return Named(about, self.titles[row], self.uuids[row])
+
+    def first(self, n: int) -> "Touched":
+        known = Known(*(getattr(self.known, f.name)[:n] for f in fields(Known)))
+        return Touched(known, self.titles[:n], self.uuids[:n], self.ids[:n])
+
+
+LAST = 2**31  # number of an item that is read besides, behind all others
 
 
 def touched(
-    space: Space | None, version: int | None, item_ids: Sequence[int], *, orderly: int = ORDERLY
+    space: Space | None,
+    version: int | None,
+    item_ids: Sequence[int],
+    *,
+    orderly: int = ORDERLY,
+    about: UUID | None = None,
 ) -> Touched:
     """Vectors and titles of items, and what a version learned of them.
 
     orderly  so many of them with all lists of related items, the others with that of taste alone
+    about    the public id of an item to read besides, if it is shown
     """
     space = space or Space(0, 1)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT i.title, i.uuid, halfvec_send(e.embedding),"
+            "SELECT i.id, i.title, i.uuid, halfvec_send(e.embedding),"
             " CASE WHEN q.n <= %s THEN l.related_ids"
             f"   ELSE substr(l.related_ids, 1, {8 * RELATED}) END,"
             " CASE WHEN q.n <= %s THEN l.related_weights"
             f"   ELSE substr(l.related_weights, 1, {2 * RELATED}) END, l.factors,"
-            " l.text_factors"
-            " FROM unnest(%s::bigint[]) WITH ORDINALITY AS q (id, n)"
+            " l.text_factors, q.n"
+            " FROM (SELECT * FROM unnest(%s::bigint[]) WITH ORDINALITY UNION ALL"
+            f"   SELECT i.id, {LAST} FROM catalog_item i WHERE i.uuid = %s AND {SHOWN}) q (id, n)"
             " JOIN catalog_item i ON i.id = q.id"
             " LEFT JOIN recommender_itemembedding e"
             f"   ON e.item_id = q.id AND e.space_id = {int(space.id)}"
             " LEFT JOIN recommender_learneditem l ON l.item_id = q.id AND l.version_id = %s"
             " ORDER BY q.n",
-            [orderly, orderly, list(item_ids), version],
+            [orderly, orderly, list(item_ids), about, version],
         )
         rows = cursor.fetchall()
-    related_ids, related_weights = related_of([row[3] for row in rows], [row[4] for row in rows])
-    return Touched(
-        Known(
-            from_binary([row[2] for row in rows], space.dimension),
-            related_ids,
-            related_weights,
-            factors_of([row[5] for row in rows]),
-            factors_of([row[6] for row in rows]),
-        ),
-        [row[0] for row in rows],
-        [row[1] for row in rows],
-    )
+    columns = list(zip(*rows, strict=True)) or [()] * 9
+    ids, titles, uuids, vectors, related_ids, related_weights, *factors, numbers = columns
+    related = related_of(related_ids, related_weights)
+    known = Known(from_binary(vectors, space.dimension), *related, *map(factors_of, factors))
+    found = Touched(known, titles, uuids, ids)
+    n = len(ids) - numbers.count(LAST)
+    return replace(found.first(n), about=found.named(n)) if n < len(ids) else found
 
 
 @dataclass(frozen=True)
@@ -77,7 +105,7 @@ class Source:
     weight: float
     vector: np.ndarray | None = None  # nearest to it
     item_ids: Sequence[int] | None = None  # or these, best first
-    order: str | None = None  # or "popular", "new", "little_known"
+    order: str | None = None  # or "popular", "trending", "new", "little_known"
     limit: int = 200
 
 
@@ -92,6 +120,7 @@ class Found:
     category_ids: list[list[int]]
     creators: np.ndarray  # (n,) int64 first creator, -1 without
     steers: list[list[int]]  # numbers of what the person steers by that speaks of each
+    boosted: np.ndarray  # (n, b) bool: which of the boosts asked for are true of each
     popularity: np.ndarray  # (n,) float32
     trend: np.ndarray  # (n,) float32
     shown: np.ndarray  # (n,) float64 people it was shown to, of late
@@ -112,12 +141,14 @@ def find(
     limit: int,
     only: Condition | None = None,
     steering: Sequence[Steer] = (),
+    boosts: Sequence[Condition] = (),
 ) -> Found:
     """Candidates of all sources that may be shown, fused by reciprocal rank: one statement.
 
     only  what all of them must meet. As many are found as there are: the lists of what is new and
           popular then fill the pool, and a search by the index that comes back short is made exact.
     steering  what it mutes is left out; of the rest it is told what it speaks of
+    boosts    of each item found it is told which of these are true of it
     """
     muted = not_muted(steering)
     may = Condition(f"{SHOWN}{muted.sql}", muted.params)
@@ -138,7 +169,7 @@ def find(
     say = " ".join(f"WHEN {n} THEN {source.weight:.6f}" for n, source in enumerate(sources))
     first, before = _matching(space, may, only)
     passes, last = (f" AND {only.sql}", only.params) if only else ("", ())
-    applies = which_apply(steering)
+    applies, hold = which_apply(steering), which_hold(boosts)
     with connection.cursor() as cursor:
         cursor.execute(
             f"WITH seen AS MATERIALIZED (SELECT unnest(%s::bigint[]) AS id),{first}"
@@ -148,11 +179,20 @@ def find(
             " bit_or(1::bigint << f.source) AS sources FROM found f"
             f" JOIN catalog_item i ON i.id = f.item_id WHERE {may.sql}{passes}"
             f" GROUP BY f.item_id ORDER BY score DESC, f.item_id LIMIT {int(limit)})"
-            + _COLUMNS.format(steers=applies.sql)
+            + _COLUMNS.format(steers=applies.sql, boosted=hold.sql)
             + " FROM fused f JOIN catalog_item i ON i.id = f.item_id"
             + _JOINS.format(space=space.id if space else 0)
             + " ORDER BY f.score DESC, f.item_id",
-            [list(seen), *before, *params, *may.params, *last, *applies.params, version],
+            [
+                list(seen),
+                *before,
+                *params,
+                *may.params,
+                *last,
+                *applies.params,
+                *hold.params,
+                version,
+            ],
         )
         return _found(cursor.fetchall(), space)
 
@@ -242,6 +282,12 @@ ORDERS = {
         "recommender_popularity p JOIN catalog_item i ON i.id = p.item_id",
         "matching i JOIN recommender_popularity p ON p.item_id = i.id",
     ),
+    "trending": (
+        "p.trend",
+        "p.trend > 0",
+        "recommender_popularity p JOIN catalog_item i ON i.id = p.item_id",
+        "matching i JOIN recommender_popularity p ON p.item_id = i.id",
+    ),
     "new": (MOMENT, "true", "catalog_item i", "matching i"),
     "little_known": little_known(latest=1_000),
 }
@@ -273,7 +319,7 @@ _COLUMNS = (
     " SELECT i.id, f.sources, i.uuid, halfvec_send(e.embedding),"
     " ARRAY(SELECT ic.category_id FROM catalog_item_categories ic WHERE ic.item_id = i.id),"
     " coalesce((SELECT c.creator_id FROM catalog_itemcreator c WHERE c.item_id = i.id"
-    "   ORDER BY c.position LIMIT 1), -1), {steers},"
+    "   ORDER BY c.position LIMIT 1), -1), {steers}, {boosted},"
     " coalesce(p.score, 0), coalesce(p.trend, 0), coalesce(x.shown, 0),"
     " coalesce(x.taken, 0), l.factors, l.stand_in_ids, l.stand_in_weights,"
     " extract(epoch FROM " + MOMENT + ")::float8,"
@@ -292,9 +338,19 @@ _JOINS = (
 def _found(rows: list[tuple], space: Space | None) -> Found:
     if not rows:
         return _empty(space)
-    (ids, sources, uuids, vectors, categories, creators, steers, *numbers, moments, now) = zip(
-        *rows, strict=True
-    )
+    (
+        ids,
+        sources,
+        uuids,
+        vectors,
+        categories,
+        creators,
+        steers,
+        boosted,
+        *numbers,
+        moments,
+        now,
+    ) = zip(*rows, strict=True)
     popularity, trend, shown, taken, factors, *stand_ins = numbers
     return Found(
         np.array(ids, dtype=np.int64),
@@ -304,6 +360,7 @@ def _found(rows: list[tuple], space: Space | None) -> Found:
         list(categories),
         np.array(creators, dtype=np.int64),
         list(steers),
+        np.array(boosted, dtype=bool).reshape(len(ids), -1),
         np.array(popularity, dtype=np.float32),
         np.array(trend, dtype=np.float32),
         np.array(shown, dtype=np.float64),
@@ -325,6 +382,7 @@ def _empty(space: Space | None) -> Found:
         [],
         none.astype(np.int64),
         [],
+        np.zeros((0, 0), dtype=bool),
         none.astype(np.float32),
         none.astype(np.float32),
         none,

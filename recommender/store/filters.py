@@ -4,7 +4,7 @@ Its text is made of what stands in this file alone; names of attributes and valu
 """
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -12,7 +12,7 @@ from django.db import connection
 
 from catalog.models import Attribute
 from recommender.filtering.expression import Expression, Term
-from recommender.filtering.fields import ATTRIBUTE, Type
+from recommender.filtering.fields import ATTRIBUTE, FIELDS, Type
 from recommender.store.sql import MOMENT
 
 
@@ -22,6 +22,9 @@ class Condition:
 
     sql: str
     params: tuple
+
+
+NOTHING = Condition("false", ())
 
 
 COLUMNS: Mapping[str, str] = {
@@ -96,6 +99,27 @@ def passes(condition: Condition, item_id: int) -> bool:
 def condition_of(expression: Expression) -> Condition:
     params: list = []
     return Condition(_sql(expression, params), tuple(params))
+
+
+def in_category(slug: str) -> Condition:
+    """What a filter by one category asks."""
+    return condition_of(Term("category", FIELDS["category"], "in", (slug,)))
+
+
+def all_of(conditions: Iterable[Condition | None]) -> Condition | None:
+    """True where each of those that are there is; None without any."""
+    there = [condition for condition in conditions if condition is not None]
+    if not there:
+        return None
+    sql = " AND ".join(f"({condition.sql})" for condition in there)
+    return Condition(sql, tuple(value for condition in there for value in condition.params))
+
+
+def which_hold(conditions: Sequence[Condition]) -> Condition:
+    """A column: for each condition, whether it is true of an item."""
+    tests = ", ".join(f"({condition.sql}) IS TRUE" for condition in conditions)
+    params = tuple(value for condition in conditions for value in condition.params)
+    return Condition(f"ARRAY[{tests}]::boolean[]", params)
 
 
 def _sql(expression: Expression, params: list) -> str:

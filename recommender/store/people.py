@@ -16,11 +16,13 @@ from recommender.models import Interest, Preference
 from recommender.ranking.asked import Wishes
 from recommender.ranking.assemble import HISTORY
 from recommender.ranking.explain import Explanation
+from recommender.ranking.scenario import Scenario
 from recommender.ranking.steered import Steer
 from recommender.store.comments import SIGN, UNREAD, value_of
+from recommender.store.scenarios import HOME, PLACES, ROW, Place, places_of, scenario_in
 from recommender.store.served import packed
 from recommender.store.spaces import Space
-from recommender.store.sql import LIVE, SCAN_TUPLES, from_binary
+from recommender.store.sql import LIVE, SCAN_TUPLES, UNWANTED, from_binary
 from recommender.store.weights import CHANGED_WEIGHTS
 
 EF_SEARCH = 120  # of the lists of one request, each of which is shorter
@@ -52,6 +54,9 @@ class PersonSide:
     wishes: Wishes
     steering: list[Steer]
     attributes: dict[str, str]  # of items, with their types: what a filter may ask for
+    scenario: Scenario | None  # None: there is none of that slug
+    places: list[Place]  # scenarios that may be asked for
+    has_category: bool  # the one that was asked for is there
 
 
 # Of a user u. Members are asked; people who came with an import were asked by those who imported
@@ -85,12 +90,32 @@ STEERING = """
     FROM recommender_steering WHERE user_id = %s"""
 
 
-def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
-    """One statement; and the settings of the vector search for the rest of the transaction.
+# What a person said something about stays away for ever, or for so many days.
+SEEN = f"""
+    SELECT array_agg(DISTINCT item_id) FROM catalog_feedback, (SELECT coalesce(%s::float8,
+        (SELECT again_after_days FROM recommender_scenario WHERE slug = %s AND is_active)
+    )) AS again (after_days)
+    WHERE user_id = %s AND {LIVE} AND ({UNWANTED} OR after_days IS NULL
+        OR occurred_at > now() - after_days * interval '1 day')"""
+
+
+def person_side(
+    user_id: int | None,
+    *,
+    history: int = HISTORY,
+    scenario: str | Scenario = HOME.slug,
+    category: str | None = None,
+) -> PersonSide:
+    """The person, by the rules of a place. A scenario itself is one that is not saved yet.
+
+    One statement; and the settings of the vector search for the rest of the transaction.
 
     What is found is put in order of distance afterwards; in strict order the index would drop
     what it comes upon late, which costs a filtered search the more.
     """
+    unsaved = scenario if isinstance(scenario, Scenario) else None
+    slug = None if unsaved else scenario
+    again = unsaved and unsaved.again_after_days
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true),"
@@ -101,16 +126,16 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             " (SELECT id FROM recommender_modelversion WHERE status = 'active'),"
             " h.items, h.kinds, h.opinions, h.moments, h.texts,"
             f" ({AGREES}),"
-            " (SELECT array_agg(DISTINCT item_id) FROM catalog_feedback"
-            f"   WHERE user_id = %s AND {LIVE}),"
+            f" ({SEEN}),"
             " (SELECT item_ids FROM recommender_candidates WHERE user_id = %s),"
             " (SELECT diversity FROM recommender_preference WHERE user_id = %s),"
             " (SELECT item_ids FROM recommender_served WHERE user_id = %s"
             "   ORDER BY served_at DESC LIMIT 1),"
             f" ({CHANGED_WEIGHTS}), ({WISHES}), ({STEERING}),"
-            " (SELECT json_object_agg(name, type)::text FROM catalog_attribute)"
+            " (SELECT json_object_agg(name, type)::text FROM catalog_attribute),"
+            f" ({ROW}), ({PLACES}), EXISTS (SELECT 1 FROM catalog_category WHERE slug = %s)"
             f" FROM ({NEWEST.format(user='%s')}) AS h (items, kinds, opinions, moments, texts)",
-            [user_id] * 8 + [history],
+            [user_id, again, slug, *[user_id] * 6, slug, category, user_id, history],
         )
         (
             *_,
@@ -130,6 +155,9 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
             wishes,
             steering,
             attributes,
+            row,
+            places,
+            has_category,
         ) = cursor.fetchone()
     if not agrees:  # what was said is kept and not shown again, and nothing is concluded from it
         items = kinds = values = moments = texts = candidates = wishes = None
@@ -147,6 +175,9 @@ def person_side(user_id: int | None, *, history: int = HISTORY) -> PersonSide:
         wishes=_wishes(json.loads(wishes or "[]"), dimension=space[1] if space else 1),
         steering=[steer for steer in steers if agrees or steer.action == "mute"],
         attributes=json.loads(attributes or "{}"),
+        scenario=unsaved or scenario_in(row, scenario),
+        places=places_of(places),
+        has_category=has_category,
     )
 
 

@@ -13,6 +13,7 @@ from django.db import connection
 
 from recommender.models import Served, Wish
 from recommender.ranking.explain import Explanation
+from recommender.store.sql import UNWANTED
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,21 @@ def served_list(served: UUID) -> ServedList | None:
     )
 
 
-def had_seen(user_id: int | None, item_id: int, at: datetime) -> bool:
-    """Whether a person had given feedback on an item that was not taken back at that moment."""
+def had_seen(
+    user_id: int | None, item_id: int, at: datetime, again_after_days: float | None = None
+) -> bool:
+    """Whether a person had given feedback on an item that was not taken back at that moment.
+
+    again_after_days  after which it might come again unless they did not want it; None: never
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT 1 FROM catalog_feedback"
             " WHERE user_id = %s AND item_id = %s AND received_at <= %s"
-            " AND (retracted_at IS NULL OR retracted_at > %s))",
-            [user_id, item_id, at, at],
+            " AND (retracted_at IS NULL OR retracted_at > %s)"
+            f" AND ({UNWANTED} OR %s::float8 IS NULL"
+            "   OR occurred_at > %s - %s::float8 * interval '1 day'))",
+            [user_id, item_id, at, at, again_after_days, at, again_after_days],
         )
         return cursor.fetchone()[0]
 

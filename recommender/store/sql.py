@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 LIVE = "retracted_at IS NULL AND superseded_at IS NULL"
+UNWANTED = "kind IN ('dislike', 'hide') OR kind = 'rating' AND value < 3"  # never comes again
 SHOWN = "i.is_available AND i.removed_at IS NULL"
 # What an item is about: not what an editor took from it, or from all items.
 TOPICS = (
