@@ -32,6 +32,10 @@ class Real(models.FloatField):
         return "real"
 
 
+def between(low: float, high: float) -> list:
+    return [MinValueValidator(low), MaxValueValidator(high)]
+
+
 class EmbeddingSpace(models.Model):
     """One way to turn content into vectors. Vectors of two spaces are never compared."""
 
@@ -516,6 +520,7 @@ class Scenario(models.Model):
         null=True,
         blank=True,
         help_text=_("an item that is so much older counts half as much, but never less than 1/4"),
+        validators=between(0.01, 36_500),
     )
     filter = models.TextField(
         _("filter"), blank=True, max_length=2000, help_text='price < 20 and language = "zh"'
@@ -529,36 +534,46 @@ class Scenario(models.Model):
             " best of the candidates"
         ),
     )
-    diversity = models.FloatField(_("diversity"), null=True, blank=True, help_text=_("0 to 1"))
+    diversity = models.FloatField(
+        _("diversity"), null=True, blank=True, help_text=_("0 to 1"), validators=between(0, 1)
+    )
     budget = models.FloatField(
         _("budget"),
         null=True,
         blank=True,
         help_text=_("in the place of diversity: the share of relevance that may be given up"),
+        validators=between(0, 1),
     )
     strategy = models.CharField(_("strategy"), max_length=20, blank=True)
     min_categories = models.PositiveSmallIntegerField(
-        _("categories at least"), null=True, blank=True
+        _("categories at least"), null=True, blank=True, validators=between(0, 100)
     )
     max_per_category = models.PositiveSmallIntegerField(
-        _("of a category at most"), null=True, blank=True
+        _("of a category at most"), null=True, blank=True, validators=between(1, 100)
     )
     max_per_creator = models.PositiveSmallIntegerField(
-        _("of a creator at most"), null=True, blank=True
+        _("of a creator at most"), null=True, blank=True, validators=between(1, 100)
     )
     max_similarity = models.FloatField(
-        _("likeness of two items at most"), null=True, blank=True, help_text=_("-1 to 1")
+        _("likeness of two items at most"),
+        null=True,
+        blank=True,
+        help_text=_("-1 to 1"),
+        validators=between(-1, 1),
     )
     exploration = models.FloatField(
-        _("share of places for little known items"), null=True, blank=True
+        _("share of places for little known items"), null=True, blank=True, validators=between(0, 1)
     )
     again_after_days = models.FloatField(
         _("what was seen comes again after days"),
         null=True,
         blank=True,
         help_text=_("empty: never again; what was disliked or hidden never comes again"),
+        validators=between(0, 36_500),
     )
-    rotation = models.FloatField(_("share of places that change each time"), null=True, blank=True)
+    rotation = models.FloatField(
+        _("share of places that change each time"), null=True, blank=True, validators=between(0, 1)
+    )
 
     class Meta:
         verbose_name = _("scenario")
@@ -568,6 +583,7 @@ class Scenario(models.Model):
             models.CheckConstraint(
                 condition=Q(diversity=None) | Q(budget=None),
                 name="scenario_diversity_or_budget",
+                violation_error_message=_("Ask for a diversity or a budget, not both."),
             ),
             # Refuse NaN too, which Postgres holds to be larger than any number.
             *(
@@ -604,9 +620,7 @@ class ScenarioPin(models.Model):
 
     scenario = models.ForeignKey(Scenario, models.CASCADE, related_name="pins", db_index=False)
     item = models.ForeignKey(Item, models.CASCADE, related_name="+", verbose_name=_("item"))
-    place = models.PositiveSmallIntegerField(
-        _("place"), validators=[MinValueValidator(1), MaxValueValidator(100)]
-    )
+    place = models.PositiveSmallIntegerField(_("place"), validators=between(1, 100))
     starts_at = models.DateTimeField(_("from"), null=True, blank=True)
     ends_at = models.DateTimeField(_("until"), null=True, blank=True)
     label = models.CharField(

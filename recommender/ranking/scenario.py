@@ -31,10 +31,11 @@ KINDS: Mapping[str, Mapping[str, float]] = {
 NEEDS = {"category": "category", "similar": "item"}  # kind → what a request must name
 TAKES = NEEDS | {"because": "item"}  # kind → what it may name; without it the newest like
 ABOUT_AN_ITEM = ("similar", "because")
+AROUND = ("near", "beside")  # sources of the item that a list is about
 SOURCES = (
     *("interest", "map", "voted", "given", "wish"),  # by the person
     *("popular", "trending", "new"),  # the same for everybody
-    *("near", "beside"),  # of the item that a list is about
+    *AROUND,
 )
 HEAVIEST = 10.0  # a source may say so many times what it usually does
 
