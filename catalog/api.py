@@ -1,5 +1,6 @@
 """The API of facts: accounts, items, feedback. Translates, calls one service or query."""
 
+from django.conf import settings
 from django.contrib.auth import authenticate
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -11,9 +12,12 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
+from rest_framework.throttling import AnonRateThrottle
 from rest_framework.views import APIView
 
-from catalog import queries, services
+from catalog import guests, queries, services
+from catalog.models import User
 from catalog.serializers import (
     FeedbackIn,
     FeedbackOut,
@@ -71,11 +75,32 @@ def page_of(serializer, name: str):
     )
 
 
+class ByAddress(AnonRateThrottle):
+    """So many accounts, sign-ins and guests a minute from one address."""
+
+    scope = "accounts"
+
+    def get_rate(self) -> str:
+        return f"{settings.SIGN_INS_A_MINUTE}/min"
+
+
 class Public(APIView):
     """For everybody: an expired token is no hindrance to signing in again."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    throttle_classes = (ByAddress,)
+
+    def guest(self) -> User | None:
+        """The guest whose token was sent along, if any: what is theirs goes with them."""
+        for scheme in api_settings.DEFAULT_AUTHENTICATION_CLASSES:
+            try:
+                found = scheme().authenticate(self.request)
+            except AuthenticationFailed:
+                continue
+            if found and found[0].is_guest:
+                return found[0]
+        return None
 
 
 def new_token(user) -> Response:
@@ -86,20 +111,33 @@ def new_token(user) -> Response:
 class Register(Public):
     @extend_schema(request=RegisterIn, responses={201: TokenOut}, tags=["accounts"])
     def post(self, request: Request) -> Response:
-        """Make an account and sign in."""
+        """Make an account and sign in. A guest's token sent along ends: the guest is the member."""
         with transaction.atomic():
-            return new_token(services.register(**checked(RegisterIn, request.data)))
+            data = checked(RegisterIn, request.data)
+            return new_token(services.register(**data, guest=self.guest()))
+
+
+class Guest(Public):
+    @extend_schema(request=None, responses={201: TokenOut}, tags=["accounts"])
+    def post(self, request: Request) -> Response:
+        """Begin without an account. Give consent in /api/v1/me/, and lists follow what you say."""
+        with transaction.atomic():
+            return new_token(guests.make_guest())
 
 
 class SignIn(Public):
     @extend_schema(request=SignInIn, responses={201: TokenOut}, tags=["accounts"])
     def post(self, request: Request) -> Response:
-        """Sign in; the same answer, in the same time, for a wrong password and no account."""
+        """Sign in; the same answer, in the same time, for a wrong password and no account. What a
+        guest whose token is sent along has said becomes the member's."""
         data = checked(SignInIn, request.data)
         user = authenticate(request, username=data["email"].lower(), password=data["password"])
         if user is None:
             raise AuthenticationFailed(_("E-mail or password is not right."))
-        return new_token(user)
+        with transaction.atomic():
+            if guest := self.guest():
+                guests.merge_guest(guest, user)
+            return new_token(user)
 
     def handle_exception(self, exc):
         response = super().handle_exception(exc)

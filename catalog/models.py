@@ -83,10 +83,20 @@ class User(Identified, AbstractBaseUser, PermissionsMixin):
             models.CheckConstraint(
                 condition=Q(email=Lower("email")), name="user_email_is_lower_case"
             ),
+            models.CheckConstraint(
+                condition=~Q(kind="guest") | Q(email=None), name="user_guest_has_no_email"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["created_at"], name="user_guests", condition=Q(kind="guest"))
         ]
 
     def __str__(self) -> str:
         return self.name or self.email or f"{self.source}:{self.external_id or self.uuid}"
+
+    @property
+    def is_guest(self) -> bool:
+        return self.kind == self.Kind.GUEST
 
     def clean(self) -> None:
         super().clean()

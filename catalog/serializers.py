@@ -180,7 +180,11 @@ class RegisterIn(Strict):
     email = serializers.EmailField(max_length=254)
     password = serializers.CharField(max_length=200, trim_whitespace=False)
     name = serializers.CharField(max_length=100, required=False, allow_blank=True)
-    consent = serializers.BooleanField(default=False, help_text="to personalisation")
+    consent = serializers.BooleanField(
+        default=None,
+        allow_null=True,
+        help_text="to personalisation; if not given, as you said as a guest, else no",
+    )
 
 
 class SignInIn(Strict):

@@ -48,26 +48,47 @@ class Refused(Exception):
 # --- people -----------------------------------------------------------------------------------
 
 
-def register(*, email: str, password: str, name: str = "", consent: bool = True) -> User:
-    """A new member. With consent, personalisation is agreed to in the same transaction."""
-    user = User(email=email.strip().lower(), name=clean(name, 100))
-    try:
-        validate_password(password, user)
-    except ValidationError as error:
-        raise Refused("password", " ".join(error.messages), "password") from None
-    user.set_password(password)
-    try:
-        with transaction.atomic():
-            user.save()
-            if consent:
-                Consent.objects.create(
-                    user=user,
-                    purpose=Consent.Purpose.PERSONALISATION,
-                    version=CONSENT_VERSION,
-                )
-    except IntegrityError:
-        raise Refused("email_taken", _("This e-mail address has an account."), "email") from None
+def register(
+    *,
+    email: str,
+    password: str,
+    name: str = "",
+    consent: bool | None = True,
+    guest: User | None = None,
+) -> User:
+    """A new member. With consent, personalisation is agreed to in the same transaction.
+
+    guest    whose row becomes the member's, so that what is theirs stays theirs; their tokens end
+    consent  None leaves it as the guest said
+    """
+    with transaction.atomic():
+        user = _still_a_guest(guest) or User()
+        is_new = user.pk is None
+        user.kind, user.email, user.name = User.Kind.MEMBER, email.strip().lower(), clean(name, 100)
+        try:
+            validate_password(password, user)
+        except ValidationError as error:
+            raise Refused("password", " ".join(error.messages), "password") from None
+        user.set_password(password)
+        try:
+            with transaction.atomic():
+                user.save()
+        except IntegrityError:
+            raise Refused(
+                "email_taken", _("This e-mail address has an account."), "email"
+            ) from None
+        if not is_new:
+            user.auth_token_set.all().delete()
+            feedback_recorded.send(sender=Feedback, user_ids=[user.pk])  # counts for all from now
+        if consent or (consent is False and not is_new):
+            set_consent(user, consent)
     return user
+
+
+def _still_a_guest(guest: User | None) -> User | None:
+    """The row of a guest, locked; None if they became a member or left meanwhile."""
+    rows = User.objects.select_for_update(no_key=True)
+    return guest and rows.filter(pk=guest.pk, kind=User.Kind.GUEST, is_active=True).first()
 
 
 def set_consent(user: User, agrees: bool) -> None:
@@ -258,7 +279,11 @@ def _lock(user: User) -> None:
         pk=user.pk, erased_at=None, is_active=True
     )
     if not locked.values_list("pk", flat=True).first():
-        raise Refused("no_account", _("This account is closed."))
+        raise closed_account()
+
+
+def closed_account() -> Refused:
+    return Refused("no_account", _("This account is closed."))
 
 
 def _opinions(user: User, item_id: int):

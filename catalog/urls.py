@@ -6,6 +6,7 @@ from catalog import api
 
 urlpatterns = [
     path("auth/register/", api.Register.as_view(), name="api-register"),
+    path("auth/guest/", api.Guest.as_view(), name="api-guest"),
     path("auth/login/", api.SignIn.as_view(), name="api-login"),
     path("auth/logout/", api.SignOut.as_view(), name="api-logout"),
     path("auth/logout-all/", api.SignOutEverywhere.as_view(), name="api-logout-all"),

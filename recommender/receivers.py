@@ -1,12 +1,13 @@
-"""Announcements of the catalogue → rows of work; nothing else."""
+"""Announcements of the catalogue → rows of work, or of another person; nothing else."""
 
-from catalog.signals import feedback_recorded, item_changed
-from recommender import jobs
+from catalog.signals import feedback_recorded, item_changed, person_merged
+from recommender import begin, jobs, steer, store
 
 
 def connect() -> None:
     item_changed.connect(embed_items, dispatch_uid="recommender.embed_items")
     feedback_recorded.connect(learn_people, dispatch_uid="recommender.learn_people")
+    person_merged.connect(merge_person, dispatch_uid="recommender.merge_person")
 
 
 def embed_items(item_ids: list[int], **_: object) -> None:
@@ -15,3 +16,8 @@ def embed_items(item_ids: list[int], **_: object) -> None:
 
 def learn_people(user_ids: list[int], **_: object) -> None:
     jobs.request("learn", user_ids)
+
+
+def merge_person(guest_id: int, member_id: int, **_: object) -> None:
+    store.merge_person(guest_id, member_id, most_wishes=begin.MOST_WISHES, most_steering=steer.MOST)
+    jobs.request("wish", [member_id])

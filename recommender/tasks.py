@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
-from recommender import begin, jobs, learn, train, understand
+from recommender import begin, forget, jobs, learn, train, understand
 from recommender import embed as embedding
 from recommender.embeddings.encoder import EncoderError
 
@@ -84,6 +84,11 @@ def train_version(job_ids: list[int]) -> None:
 @shared_task(name="recommender.tasks.sweep")
 def sweep(job_ids: list[int]) -> None:
     work(job_ids, lambda _: (embedding.sweep(), begin.sweep(), understand.sweep()))
+
+
+@shared_task(name="recommender.tasks.guests")
+def guests(job_ids: list[int]) -> None:
+    work(job_ids, lambda _: forget.forget_guests())
 
 
 @shared_task(name="recommender.tasks.plan")

@@ -280,6 +280,7 @@ CELERY_BEAT_SCHEDULE = {
         "exposure": 900.0,
         "train": 7 * 86_400.0,
         "sweep": 600.0,
+        "guests": 6 * 3600.0,
     }.items()
 }
 
@@ -291,6 +292,10 @@ EMBEDDING_BACKEND = env_choice(
 )
 ENCODER_URL = os.environ.get("ENCODER_URL", f"http://127.0.0.1:{ENCODER_PORT}/v1")
 ENCODER_TIMEOUT_SECONDS = env_float("ENCODER_TIMEOUT_SECONDS", 0.2, low=0.01, high=60)
+
+# People
+SIGN_INS_A_MINUTE = env_int("SIGN_INS_A_MINUTE", 30, low=1, high=100_000)  # from one address
+GUEST_DAYS = env_int("GUEST_DAYS", 30, low=1, high=3650)  # unused, until a guest is removed
 
 ADMIN_PATH = os.environ.get("ADMIN_PATH", "operate/")
 

@@ -10,7 +10,7 @@ from catalog.models import Feedback
 from recommender.candidates.signals import KINDS
 from recommender.store.comments import SIGN, UNREAD, value_of
 from recommender.store.spaces import Space
-from recommender.store.sql import LIVE, MOMENT, SHOWN, from_binary
+from recommender.store.sql import LIVE, MOMENT, NO_GUEST, SHOWN, from_binary
 
 # LIVE as of a moment, given twice: what replaced an opinion later had not replaced it then.
 _HELD = (
@@ -35,7 +35,7 @@ class Events:
 
 
 def events(until: datetime | None = None, *, user_id: int | None = None) -> Events:
-    """What counts of all feedback. Reads facts alone, nothing that was learned.
+    """What counts of all feedback but that of guests. Reads facts alone, nothing that was learned.
 
     until  what counted at that moment: an opinion that was changed later was still held then. What
            was taken back since does not count, whenever that was.
@@ -48,6 +48,8 @@ def events(until: datetime | None = None, *, user_id: int | None = None) -> Even
     if user_id is not None:
         conditions.append("user_id = %s")
         params.append(user_id)
+    else:
+        conditions.append(NO_GUEST.format(of="f"))
     parts: list[np.ndarray] = []
     row = np.dtype(
         [("person", "i8"), ("item", "i8"), ("kind", "i1"), ("value", "f8"), ("moment", "f8")]

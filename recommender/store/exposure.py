@@ -9,18 +9,19 @@ from django.db import connection, transaction
 
 from recommender.ranking.explore import FEW_SHOWN, HALF_LIFE_DAYS
 from recommender.store.crowd import replace
-from recommender.store.sql import LIVE, SHOWN
+from recommender.store.sql import LIVE, NO_GUEST, SHOWN
 
 DAY = 86_400.0
 BACK_DAYS = 4 * HALF_LIFE_DAYS  # what lies further back would count next to nothing
 
-# Each person counts once an item, by the last list that had it; a visitor counts once a list.
-_PAIRS = """
+# Each person counts once an item, by the last list that had it; a visitor counts once a list, and
+# a guest, who may be one of many of somebody, not at all.
+_PAIRS = f"""
     WITH pairs AS MATERIALIZED (
         SELECT l.user_id, item_id,
             max(power(2, -extract(epoch FROM now() - l.served_at)::float8 / %s)) AS weight
         FROM recommender_served l, unnest(l.item_ids) AS item_id
-        WHERE l.id >= %s
+        WHERE l.id >= %s AND {NO_GUEST.format(of="l")}
         GROUP BY l.user_id, CASE WHEN l.user_id IS NULL THEN l.id END, item_id)"""
 
 

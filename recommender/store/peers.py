@@ -26,7 +26,7 @@ class Peer:
 
 
 def put_factors(version: int | None, user_ids: Sequence[int], factors: np.ndarray) -> None:
-    """Keep where people stand, of those whose account is open and who agree.
+    """Keep where people stand, of those whose account is open and who agree, guests aside.
 
     factors  (p, f) of the version, unit rows; nothing is kept of somebody with a row of zeros
     """
@@ -41,7 +41,7 @@ def put_factors(version: int | None, user_ids: Sequence[int], factors: np.ndarra
                 " SELECT u.id, %s, f.factors::halfvec"
                 " FROM unnest(%s::bigint[], %s::text[]) AS f (user_id, factors)"
                 " JOIN catalog_user u ON u.id = f.user_id"
-                f" WHERE u.erased_at IS NULL AND {AGREED}"
+                f" WHERE u.erased_at IS NULL AND u.kind <> 'guest' AND {AGREED}"
                 " ORDER BY u.id FOR KEY SHARE OF u"  # two writers lock rows in one order
                 " ON CONFLICT (user_id) DO UPDATE SET version_id = excluded.version_id,"
                 " factors = excluded.factors, folded_in_at = now()",

@@ -6,6 +6,10 @@ import numpy as np
 
 LIVE = "retracted_at IS NULL AND superseded_at IS NULL"
 UNWANTED = "kind IN ('dislike', 'hide') OR kind = 'rating' AND value < 3"  # never comes again
+# Of a table by its alias or name: rows of guests weigh nothing in what is learned for all.
+NO_GUEST = (
+    "NOT EXISTS (SELECT 1 FROM catalog_user g WHERE g.id = {of}.user_id AND g.kind = 'guest')"
+)
 SHOWN = "i.is_available AND i.removed_at IS NULL"
 # What an item is about: not what an editor took from it, or from all items.
 TOPICS = (
