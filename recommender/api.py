@@ -19,6 +19,7 @@ from recommender.models import Wish
 from recommender.recommend import recommend, similar
 from recommender.search import search
 from recommender.serializers import (
+    TUNED,
     ItemWithTopicsOut,
     MeIn,
     MeOut,
@@ -43,6 +44,7 @@ from recommender.serializers import (
     scenario_out,
     shown_out,
     steered_out,
+    tuning_out,
     why_not_out,
     why_out,
     words_of,
@@ -148,12 +150,12 @@ class Me(APIView):
 
     @extend_schema(request=MeIn, responses=MeOut, tags=["me"])
     def patch(self, request: Request) -> Response:
-        """Change name, diversity or consent."""
+        """Change your name, how lists are made for you, or consent."""
         data = checked(MeIn, request.data)
         if "name" in data:
             services.rename(request.user, data["name"])
-        if "diversity" in data:
-            store.put_preference(request.user.pk, diversity=data["diversity"])
+        if tuned := {name: data[name] for name in TUNED if name in data}:
+            steer.tune(request.user.pk, **tuned)
         if "consent" in data:
             services.set_consent(request.user, data["consent"])
         return private(me_out(request.user))
@@ -229,7 +231,8 @@ def me_out(user) -> dict:
         "email": user.email,
         "name": user.name,
         "created_at": user.created_at,
-        "diversity": store.diversity_of(user.pk),
+        "is_guest": user.is_guest,
+        **tuning_out(store.tuning_of(user.pk)),
         "consent": store.agrees(user.pk),
         "interests": interests,
     }

@@ -3,11 +3,13 @@
 from uuid import UUID, uuid5
 
 from django import forms
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from catalog.services import Given
 from recommender.begin import LONGEST
 from recommender.models import Steering
+from recommender.ranking.tuning import PRESETS, WISHES
 
 MOST_PICKS = 60  # what the pages of suggestions have together
 
@@ -78,4 +80,27 @@ class SteerForm(forms.Form):
         named = "steering" if data.get("action") == "undo" else "target"
         if not self.errors and not data.get(named):
             raise forms.ValidationError("")
+        return data
+
+
+class TuneForm(forms.Form):
+    """How lists are made: a preset that was pressed, or where sliders stand that were moved."""
+
+    preset = forms.ChoiceField(choices=[(name, "") for name in PRESETS], required=False)
+    diversity = forms.FloatField(min_value=0, max_value=1, required=False)
+    novelty, recency, popularity = (
+        forms.FloatField(min_value=-1, max_value=1, required=False) for _wish in WISHES
+    )
+
+    def tuned(self) -> dict:
+        """What can be used of it: a page is no place to argue about a number.
+
+        A preset comes with the sliders where they stood, and goes before them.
+        """
+        self.is_valid()
+        data = {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
+        if "preset" in data:
+            return {"preset": data["preset"]}
+        if data.get("diversity") == settings.DEFAULT_DIVERSITY:
+            data["diversity"] = None
         return data

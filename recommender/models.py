@@ -311,16 +311,27 @@ class PersonFactors(models.Model):
 
 
 class Preference(models.Model):
-    """What a person set for the lists: where the diversity slider stands."""
+    """What a person set for the lists: where the sliders stand. See ranking/tuning.py."""
 
     user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="preference")
     diversity = models.FloatField(_("diversity"), null=True)
+    novelty = models.FloatField(_("novelty"), default=0.0, db_default=0.0)
+    recency = models.FloatField(_("recency"), default=0.0, db_default=0.0)
+    popularity = models.FloatField(_("popularity"), default=0.0, db_default=0.0)
+    chronological = models.BooleanField(_("chronological"), default=False, db_default=False)
 
     class Meta:
         constraints = [
             models.CheckConstraint(
                 condition=Q(diversity=None) | Q(diversity__range=(0, 1)),
                 name="preference_diversity_from_0_to_1",
+            ),
+            *(
+                models.CheckConstraint(
+                    condition=Q(**{f"{wish}__range": (-1, 1)}),
+                    name=f"preference_{wish}_from_minus_1_to_1",
+                )
+                for wish in ("novelty", "recency", "popularity")
             ),
         ]
 

@@ -40,6 +40,15 @@ from recommender.ranking.scenario import (
     rules_of,
 )
 from recommender.ranking.steered import Steer, moves, places_changed, pull_of, steered
+from recommender.ranking.tuning import (
+    BY_DATE,
+    BY_PERSON,
+    CHRONOLOGICAL,
+    Tuning,
+    changed,
+    newest_first,
+    wished,
+)
 from recommender.store import (
     HOME,
     Condition,
@@ -88,7 +97,7 @@ class Moved:
 
 @dataclass(frozen=True)
 class Effect:
-    """What steering did to a list."""
+    """What steering and wishes of taste did to a list."""
 
     changed: int  # places that hold another item than without it
     moved: list[Moved]
@@ -102,7 +111,9 @@ class Recommendation:
     id: UUID
     results: list[Shown]
     report: dict
-    diversity: float
+    agrees: bool  # the person does to personalisation, so that what they say counts
+    tuning: Tuning  # as it was applied
+    diversity: float  # of it, else of the scenario or the site
     strategy: str
     likes: int  # of the person, as far as the request read
     steering: list[Steer]
@@ -126,6 +137,8 @@ def recommend(
     filter: str | None = None,
     exploration: float | None = None,
     keep: bool = True,
+    preset: str | None = None,
+    **tuned: float,
 ) -> Recommendation:
     """The list for a person (None: somebody we do not know), by the newest feedback.
 
@@ -142,11 +155,24 @@ def recommend(
                  what is new depends on it and not on sliders; None takes that of the scenario,
                  else the setting of the site
     keep         False makes a list that nobody is served and that leaves no trace
+    preset       a name in tuning.PRESETS, in the place of what the person set
+    tuned        wishes of taste, novelty, recency and popularity, each in the place of what is set
     Raises       Refused for a scenario, category or item that is not there or does not go together
     """
     with transaction.atomic():
         side = store.person_side(user_id, scenario=scenario, category=category)
         place = _place(side, scenario, category, item)
+        if diversity is not None:
+            tuned["diversity"] = diversity
+        tuning = changed(side.tuning, preset, tuned)
+        by_taste = budget is not None or strategy is not None or place.kind not in BY_PERSON
+        by_date = tuning.chronological and not by_taste
+        if preset == CHRONOLOGICAL and not by_date:
+            text = _("The scenario “%(slug)s” cannot be chronological.") % {"slug": place.slug}
+            raise Refused("not_taken", text, "preset")
+        tuning = replace(tuning, chronological=by_date)
+        if by_date:
+            side, place = side.without_profile(), newest_first(place)
         declared = fields_with(side.attributes)
         place, boosts = store.boosts_of(place, declared)
         only = store.all_of(
@@ -158,7 +184,7 @@ def recommend(
         )
         site = store.site_rules()
         shares = (exploration, place.exploration, site.exploration)
-        exploration = next(share for share in shares if share is not None)
+        exploration = 0.0 if by_date else next(share for share in shares if share is not None)
         history = side.history
         taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
         model = store.model_served(side.version, side.space)
@@ -170,6 +196,8 @@ def recommend(
         plan = asks(person, voted, side.candidates, pool_size=size)
         plan += asks_for_wishes(side.wishes, n_likes=n_likes, pool_size=size)
         plan = plan_of(place, plan, about and about.about, pool_size=size)
+        if by_date:  # and nothing to fill up with
+            plan = [ask for ask in plan if ask.name in ("new", "pinned")]
         if exploration and plan:
             plan.append(ask_to_explore())
         found = store.find(
@@ -207,10 +235,10 @@ def recommend(
         asked = hold_against(side.wishes, found.vectors, found.category_ids, n_likes=n_likes)
         rules = rules_of(
             place,
-            site,
+            replace(site, max_per_creator=None) if by_date else site,
             limit=limit,
-            model=model,
-            own_diversity=side.diversity,
+            model=BY_DATE if by_date else model,
+            own_diversity=tuning.diversity,
             diversity=diversity,
             budget=budget,
             strategy=strategy,
@@ -240,10 +268,12 @@ def recommend(
             boosted=found.boosted,
             against=UNWANTED * asked.against,
         )
-        said = [steered(pull)] if pull.any() else []
+        said = wished(tuning, person, pool) + ([steered(pull)] if pull.any() else [])
         ranked, explored, pinned = ordered(adjustments + said)
         without = ordered(adjustments)[2] if said else pinned
-        effect = _effect(side.steering, found, without.order, pinned.order)
+        effect = None
+        if said or side.steering:
+            effect = _effect(side.steering, found, without.order, pinned.order)
         ranked = replace(ranked, order=pinned.order)
         report = report_of(
             ranked.order, ranked.relevance, pool, ranked.diversified, last_ids=side.last_shown
@@ -262,20 +292,21 @@ def recommend(
             "category": category,
             "about": about and about.about.id,
             "again_after_days": place.again_after_days,
+            **{name: value for name, value in asdict(tuning).items() if value},
         }
         if keep:
             store.put_served(
                 served,
                 user_id,
                 scenario=place.slug,
-                settings={
+                settings={name: value for name, value in given.items() if value is not None}
+                | {name: getattr(rules.limits, name) for name in rules.limits.asked()}
+                | {
                     "limit": limit,
                     "diversity": rules.diversity,
                     "strategy": rules.strategy,
                     "exploration": exploration,
-                }
-                | {name: getattr(rules.limits, name) for name in rules.limits.asked()}
-                | {name: value for name, value in given.items() if value is not None},
+                },
                 item_ids=[row.facts.id for row in results],
                 relevance=[row.relevance for row in results],
                 propensity=pinned.propensity,
@@ -298,6 +329,8 @@ def recommend(
         served,
         results,
         report,
+        side.agrees,
+        tuning,
         rules.diversity,
         rules.strategy,
         n_likes,
@@ -357,9 +390,7 @@ def condition_of(filter: str | None, side: PersonSide) -> Condition | None:
 
 def _effect(
     steering: Sequence[Steer], found: Found, before: np.ndarray, after: np.ndarray
-) -> Effect | None:
-    if not steering:
-        return None
+) -> Effect:
     moved = [
         Moved(
             found.uuids[move.row],

@@ -1,6 +1,6 @@
 """What comes into the API about recommendations, and what goes out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from recommender.filtering.fields import FIELDS
 from recommender.models import ScenarioPin, Steering, Wish
 from recommender.ranking.explain import out_of_100
 from recommender.ranking.scenario import KINDS, NEEDS
+from recommender.ranking.tuning import CHRONOLOGICAL, PRESETS, WISHES, Tuning, preset_of
 from recommender.recommend import Effect, Reason, Recommendation, Shown
 from recommender.steer import Steered
 from recommender.store import HOME, Facts, Place, Target
@@ -46,6 +47,27 @@ class FilterField(serializers.CharField):
             " published > 2015-01-01. Fields: "
             + ", ".join(FIELDS)
             + ", and attr:NAME for each declared attribute. See docs/filters.md",
+        )
+
+
+WISHES_HELP = {
+    "novelty": "-1 to 1: like what you liked, or unlike it",
+    "recency": "-1 to 1: older, or newer",
+    "popularity": "-1 to 1: less known, or better known",
+}
+TUNED = ("preset", "diversity", *WISHES)  # what a person keeps of this
+
+
+def wish_field(name: str) -> FiniteField:
+    return FiniteField(min_value=-1, max_value=1, required=False, help_text=WISHES_HELP[name])
+
+
+def check_preset(asked: dict, names: Sequence[str]) -> None:
+    """Nothing goes by taste in a list by date."""
+    beside = next((name for name in names if asked.get(name) is not None), None)
+    if asked.get("preset") == CHRONOLOGICAL and beside:
+        raise serializers.ValidationError(
+            {beside: _("A chronological list goes by date alone.")}, "chronological"
         )
 
 
@@ -84,8 +106,15 @@ class RecommendationsQuery(Strict):
         required=False,
         help_text="for a scenario about an item; of one you liked, the newest like without it",
     )
+    preset = serializers.ChoiceField(
+        choices=tuple(PRESETS),
+        required=False,
+        help_text="in the place of what is set: see docs/steering.md",
+    )
+    novelty, recency, popularity = map(wish_field, WISHES)
 
     def validate(self, asked: dict) -> dict:
+        check_preset(asked, ("diversity", "budget", "strategy", *WISHES))
         if "diversity" in asked and "budget" in asked:
             raise serializers.ValidationError(
                 {"budget": _("Ask for a diversity or a budget, not both.")}
@@ -194,13 +223,28 @@ class ScenariosOut(serializers.Serializer):
     results = ScenarioOut(many=True)
 
 
+class TuningOut(serializers.Serializer):
+    """How lists are made."""
+
+    preset = serializers.ChoiceField(
+        choices=tuple(PRESETS), allow_null=True, help_text="null: a mixture of one's own"
+    )
+    diversity = serializers.FloatField(allow_null=True, help_text="null: as the site has it")
+    novelty, recency, popularity = (
+        serializers.FloatField(help_text=WISHES_HELP[name]) for name in WISHES
+    )
+
+
 class RecommendationOut(serializers.Serializer):
     id = serializers.UUIDField(help_text="name it in feedback as `served`")
     scenario = ScenarioOut()
     about = NamedOut(allow_null=True, help_text="the item that the list is about")
     results = ShownOut(many=True)
     diversity = DiversityOut()
-    steering = EffectOut(allow_null=True, help_text="null: you do not steer by anything")
+    steering = EffectOut(
+        allow_null=True, help_text="null: you steer by nothing and have no wish of taste"
+    )
+    tuning = TuningOut(help_text="how it was made")
 
 
 class PointsOut(serializers.Serializer):
@@ -341,20 +385,30 @@ class SteeringsOut(serializers.Serializer):
     results = SteeringOut(many=True)
 
 
-class MeOut(serializers.Serializer):
+class MeOut(TuningOut):
     id = serializers.UUIDField()
+    is_guest = serializers.BooleanField(help_text="without an account: register to keep it all")
     email = serializers.EmailField(allow_null=True)
     name = serializers.CharField(allow_blank=True)
     created_at = serializers.DateTimeField()
-    diversity = serializers.FloatField(allow_null=True)
     consent = serializers.BooleanField(help_text="to personalisation")
     interests = InterestOut(many=True)
 
 
 class MeIn(Strict):
     name = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    preset = serializers.ChoiceField(
+        choices=tuple(PRESETS),
+        required=False,
+        help_text="sets all below; “balanced” undoes them: see docs/steering.md",
+    )
     diversity = FiniteField(min_value=0, max_value=1, required=False, allow_null=True)
+    novelty, recency, popularity = map(wish_field, WISHES)
     consent = serializers.BooleanField(required=False, help_text="to personalisation")
+
+    def validate(self, asked: dict) -> dict:
+        check_preset(asked, ("diversity", *WISHES))
+        return asked
 
 
 def facts_out(facts: Facts) -> dict:
@@ -416,6 +470,9 @@ PARTS_IN_WORDS = {
     "theme": gettext_lazy("It is what this list is about"),
     "fresh": gettext_lazy("What is new counts more in this list"),
     "boosted": gettext_lazy("This list prefers, or avoids, items like it"),
+    "wish_novelty": gettext_lazy("You asked for more, or less, that is new to you"),
+    "wish_recency": gettext_lazy("You asked for newer, or older, things"),
+    "wish_popularity": gettext_lazy("You asked for better, or less, known things"),
     "steered": gettext_lazy("You said more, or less, of this"),
     "cut": gettext_lazy("The scale goes from 0 to 100"),
 }
@@ -605,6 +662,7 @@ def recommendation_out(found: Recommendation) -> dict:
         "results": [shown_out(row) for row in found.results],
         "diversity": found.report,
         "steering": found.effect and effect_out(found.effect),
+        "tuning": tuning_out(found.tuning) | {"diversity": found.diversity},
     }
 
 
@@ -622,6 +680,11 @@ def scenario_name(place: Place) -> str:
     if place.slug == HOME.slug and not place.names:
         return _("For you")
     return category_out(place.slug, place.names)["name"]
+
+
+def tuning_out(tuning: Tuning) -> dict:
+    wishes = {name: getattr(tuning, name) for name in WISHES}
+    return {"preset": preset_of(tuning), "diversity": tuning.diversity} | wishes
 
 
 def effect_out(effect: Effect) -> dict:

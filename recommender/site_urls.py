@@ -11,6 +11,7 @@ urlpatterns = [
     path("items/<uuid:uuid>/", views.item, name="item"),
     path("why/<uuid:served>/<uuid:uuid>/", views.why, name="why"),
     path("search/", views.search_page, name="search"),
+    path("consent/", views.consent, name="consent"),
     path("start/", views.start, name="start"),
     path("wishes/remove/", views.remove_wish, name="remove-wish"),
     path("wishes/undo/", views.restore_wish, name="restore-wish"),

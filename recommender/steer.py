@@ -1,4 +1,4 @@
-"""Steer by category, creator and topic: more, less, none; kept, listed, undone.
+"""Steer by category, creator and topic: more, less, none; and by wishes of taste; kept and undone.
 
 The next request obeys, since it reads what is kept: nothing is computed here.
 """
@@ -11,9 +11,10 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from catalog.services import Refused
+from catalog.services import Refused, closed_account
 from recommender import store
 from recommender.models import Steering
+from recommender.ranking.tuning import Tuning, changed
 from recommender.store import Target
 
 MOST = 200  # of one person
@@ -54,7 +55,7 @@ def steer(user_id: int, *, action: str, kind: str, target: str) -> Steered:
         )
     with transaction.atomic():
         if not store.lock_person(user_id):
-            raise Refused("no_account", _("This account is closed."))
+            raise closed_account()
         row = store.put_steering(user_id, action=action, kind=kind, target_id=found.id)
         if store.count_steering(user_id) > MOST:
             raise Refused(
@@ -106,3 +107,16 @@ def steered_by(user_id: int) -> list[Steered]:
 def undo(user_id: int, uuid: UUID) -> bool:
     """Take one thing back; False if the person does not steer by it."""
     return store.remove_steering(user_id, uuid=uuid)
+
+
+def tune(user_id: int, preset: str | None = None, **given: float | None) -> Tuning:
+    """Keep a preset, or single things that a Tuning has; answer all that is set then.
+
+    Raises Refused if the account is closed
+    """
+    with transaction.atomic():
+        if not store.lock_person(user_id):
+            raise closed_account()
+        tuning = changed(store.tuning_of(user_id), preset, given)
+        store.put_preference(user_id, tuning)
+    return tuning

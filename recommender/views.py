@@ -9,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
-from django.contrib.auth.decorators import login_required
+from django.contrib.auth.decorators import user_passes_test
 from django.contrib.auth.views import LoginView, RedirectURLMixin, redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -27,15 +27,19 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefre
 
 from catalog import queries, services
 from catalog.forms import NameForm, OpinionForm, SignInForm, SignUpForm, UndoForm
+from catalog.guests import merge_guest
 from catalog.models import Feedback, Item
 from catalog.serializers import category_out, item_detail_out
 from catalog.services import Refused
+from catalog.sessions import acting, guest_of, is_member
 from catalog.text import clean
 from catalog.uuid7 import uuid7
 from recommender import begin, explain, steer, store
-from recommender.forms import StartForm, SteerForm, WishForm
+from recommender.forms import StartForm, SteerForm, TuneForm, WishForm
 from recommender.models import Steering, Wish
+from recommender.ranking.pipeline import NONE
 from recommender.ranking.steered import Steer
+from recommender.ranking.tuning import WISHES, Tuning, preset_of
 from recommender.recommend import Recommendation, Shown, recommend, similar
 from recommender.search import LONGEST, search
 from recommender.serializers import facts_out, reason_text, target_name, why_out, words_of
@@ -59,19 +63,18 @@ LAST_PAGE = 200
 @private
 @require_http_methods(["GET", "HEAD", "POST"])
 def for_you(request: HttpRequest) -> HttpResponse:
-    """The list. A POST moves one's own slider for good; a visitor's is in the address."""
+    """The list. A POST sets how it is made, for good; a number in the address, for this once."""
     if request.method == "POST":
-        if not request.user.is_authenticated:
-            return to_sign_in(request)
-        if (chosen := diversity_in(request.POST)) is not None:
-            store.put_preference(request.user.pk, diversity=chosen)
+        if tuned := TuneForm(request.POST).tuned():
+            with acting(request) as person:
+                steer.tune(person.pk, **tuned)
         if not request.htmx:
             return redirect("for-you")
-    found = recommend(request.user.pk, diversity=diversity_in(request.GET))
-    context = list_context(
-        found, next_url=request.get_full_path(), is_member=request.user.is_authenticated
-    )
+    found = recommend(request.user.pk, **TuneForm(request.GET).tuned())
+    context = list_context(found, next_url=request.get_full_path())
     context["focus_list"] = request.htmx.trigger == "refresh"
+    context["is_tuned"] = request.method == "POST"
+    context["is_preset"] = "preset" in request.POST
     return render(request, "_list.html" if request.htmx else "for_you.html", context)
 
 
@@ -88,26 +91,18 @@ def why(request: HttpRequest, served: UUID, uuid: UUID) -> HttpResponse:
     return render(request, "_why.html" if request.htmx else "why.html", context)
 
 
-def diversity_in(data) -> float | None:
-    """A diversity from 0 to 1, or None: a page is no place to argue about a number."""
-    try:
-        number = float(data["diversity"])
-    except (KeyError, ValueError):
-        return None
-    return number if 0 <= number <= 1 else None
-
-
-def list_context(found: Recommendation, *, next_url: str, is_member: bool) -> dict:
+def list_context(found: Recommendation, *, next_url: str) -> dict:
     report = found.report
-    cards = [card_of(row.facts, row) for row in found.results]
-    if is_member:
-        for card, row in zip(cards, found.results, strict=True):
-            card["steers"] = steers_of_facts(row.facts, found.steering)
+    by_date = found.strategy == NONE
+    cards = [card_of(row.facts, row, by_date=by_date) for row in found.results]
+    for card, row in zip(cards, found.results, strict=True):
+        card["steers"] = steers_of_facts(row.facts, found.steering)
     return {
         "cards": cards,
         "served": found.id,
         "next": next_url,
-        "diversity": f"{found.diversity:.2f}",
+        "agrees": found.agrees,
+        "tune": tune_context(found.tuning),
         "is_personal": any(
             row.reason and row.reason.kind in ("wish", "voted", "similar") for row in found.results
         ),
@@ -123,16 +118,64 @@ def list_context(found: Recommendation, *, next_url: str, is_member: bool) -> di
     }
 
 
+def tune_context(tuning: Tuning) -> dict:
+    """Where the sliders stand, and which preset that is."""
+    chosen = settings.DEFAULT_DIVERSITY if tuning.diversity is None else tuning.diversity
+    preset = preset_of(tuning)
+    return {
+        "diversity": f"{chosen:.2f}",
+        "presets": [(name, label, name == preset) for name, label in PRESETS_IN_WORDS.items()],
+        "about": ABOUT_PRESETS.get(preset, _("A mixture of your own.")),
+        "by_date": tuning.chronological,
+        "has_wishes": any(getattr(tuning, name) for name in WISHES),
+        "wishes": [
+            (name, f"{getattr(tuning, name):g}", *words) for name, words in ENDS_OF_WISHES.items()
+        ],
+    }
+
+
+PRESETS_IN_WORDS = {
+    "balanced": gettext_lazy("Balanced"),
+    "discovery": gettext_lazy("Discovery"),
+    "niche": gettext_lazy("Niche"),
+    "chronological": gettext_lazy("Chronological"),
+}
+ABOUT_PRESETS = {
+    "balanced": gettext_lazy("Your taste, with some variety."),
+    "discovery": gettext_lazy("Further from what you know, and more varied."),
+    "niche": gettext_lazy("Your taste, in what few know."),
+    "chronological": gettext_lazy("Newest first, whoever looks: nothing goes by your taste."),
+}
+# Name, and the two ends of each slider.
+ENDS_OF_WISHES = {
+    "novelty": (gettext_lazy("Novelty"), gettext_lazy("familiar"), gettext_lazy("new to me")),
+    "recency": (gettext_lazy("Age"), gettext_lazy("older"), gettext_lazy("newer")),
+    "popularity": (
+        gettext_lazy("Popularity"),
+        gettext_lazy("less known"),
+        gettext_lazy("well known"),
+    ),
+}
+
+
 def percent(share: float) -> int:
     return round(100 * share)
 
 
-def card_of(facts: Facts, shown: Shown | None = None, opinion: Feedback | None = None) -> dict:
-    """What the card of one item shows. Match and reason belong to lists that were made for one."""
+def card_of(
+    facts: Facts,
+    shown: Shown | None = None,
+    opinion: Feedback | None = None,
+    *,
+    by_date: bool = False,
+) -> dict:
+    """What the card of one item shows. Match and reason belong to lists that were made for one,
+    and a list by date has no match."""
     return {
         "item": facts_out(facts),
         "kinds": [kind_of(c["id"], c["slug"], c["names"]) for c in facts.categories],
-        "match": shown and percent(shown.relevance),
+        "is_listed": shown is not None,
+        "match": None if by_date else shown and percent(shown.relevance),
         "reason": shown and shown.reason and reason_text(shown.reason),
         **opinion_of(opinion),
     }
@@ -174,12 +217,9 @@ def item(request: HttpRequest, uuid: UUID) -> HttpResponse:
         raise Http404
     near = [shown.facts for shown in similar(row.pk, limit=SIMILAR)]
     topics = [topic for topic in store.topics_of(row.pk) if topic.is_shared]
-    opinion, steers = None, []
-    if request.user.is_authenticated:
-        opinion = queries.opinion_on(request.user, uuid)
-        steers = steers_of_item(request.user.pk, row, topics)
+    opinion = opinion_on(request, uuid)
     context = {
-        "steers": steers,
+        "steers": steers_of_item(request.user.pk, row, topics),
         "item": item_detail_out(row),
         "kinds": [kind_of(c.pk, c.slug, c.names) for c in row.categories.all()],
         "topics": topics,
@@ -243,14 +283,13 @@ def search_page(request: HttpRequest) -> HttpResponse:
 @require_POST
 def feedback(request: HttpRequest) -> HttpResponse:
     """Like, dislike or hide."""
-    if not request.user.is_authenticated:
-        return to_sign_in(request)
     form = OpinionForm(request.POST)
     if not form.is_valid():
         return unreadable(request)
     given = form.given()
     try:
-        row, _is_new = services.record_feedback(request.user, given)
+        with acting(request) as person:
+            row, _is_new = services.record_feedback(person, given)
     except Refused as refusal:
         if refusal.code == "unknown_item":
             raise Http404 from None
@@ -304,9 +343,14 @@ def buttons(
         "title": title,
         "problem": problem,
         "is_swap": True,
-        **opinion_of(queries.opinion_on(request.user, item_uuid)),
+        **opinion_of(opinion_on(request, item_uuid)),
     }
     return render(request, "_opinion.html", context)
+
+
+def opinion_on(request: HttpRequest, item_uuid: UUID) -> Feedback | None:
+    """What the one who looks holds of an item; a visitor has said nothing."""
+    return queries.opinion_on(request.user, item_uuid) if request.user.is_authenticated else None
 
 
 def unreadable(request: HttpRequest) -> HttpResponse:
@@ -359,7 +403,7 @@ def steers_of_facts(facts: Facts, steering: Sequence[Steer]) -> list[dict]:
     ]
 
 
-def steers_of_item(user_id: int, row: Item, topics: Sequence[TopicOfItem]) -> list[dict]:
+def steers_of_item(user_id: int | None, row: Item, topics: Sequence[TopicOfItem]) -> list[dict]:
     """The same on the page of an item, and by what it is about."""
     held = {(s.kind, s.target.key): s for s in steer.steered_by(user_id) if s.target}
     by = [link.creator for link in row.itemcreator_set.all()[:MOST_CREATORS]]
@@ -385,8 +429,6 @@ def steers_of_person(user_id: int) -> list[dict]:
 @require_POST
 def steer_by(request: HttpRequest) -> HttpResponse:
     """More, less or none of one thing, or undo; its buttons as they are then."""
-    if not request.user.is_authenticated:
-        return to_sign_in(request)
     form = SteerForm(request.POST)
     if not form.is_valid():
         return unreadable(request)
@@ -398,11 +440,12 @@ def steer_by(request: HttpRequest) -> HttpResponse:
         target = next(iter(store.targets_called(kind, key)), None) if key else None
     else:
         try:
-            held = steer.steer(request.user.pk, action=action, kind=kind, target=key)
+            with acting(request) as person:
+                held = steer.steer(person.pk, action=action, kind=kind, target=key)
         except Refused as refusal:
             if refusal.code == "unknown_target":
                 raise Http404 from None
-            problem = refusal.message
+            problem = refusal_in_words(refusal)
         target = held.target if held else next(iter(store.targets_called(kind, key)), None)
     name = target_name(target) if target else _("no longer here")
     told = problem or TOLD[action] % {"name": name}
@@ -412,6 +455,12 @@ def steer_by(request: HttpRequest) -> HttpResponse:
     row = steer_row(kind, target.key if target else "", name, held)
     context = {"row": row, "next": next_of(request), "is_swap": True, "told": told}
     return render(request, "_steer.html", context | {"problem": problem})
+
+
+def refusal_in_words(refusal: Refused) -> str:
+    if refusal.code == "no_consent":
+        return _("Please agree first, above your list, that what you say is used for it.")
+    return refusal.message
 
 
 TOLD = {
@@ -426,7 +475,18 @@ TOLD = {
 
 
 @private
-@login_required
+@require_POST
+def consent(request: HttpRequest) -> HttpResponse:
+    """Agree that what is said is used for one's lists, or withdraw that."""
+    agrees = request.POST.get("agrees") == "yes"
+    with acting(request) as person:
+        services.set_consent(person, agrees)
+    told = _("Agreed: your lists follow what you say.") if agrees else _("Withdrawn.")
+    messages.success(request, told)
+    return redirect(next_of(request))
+
+
+@private
 @require_http_methods(["GET", "HEAD", "POST"])
 def start(request: HttpRequest) -> HttpResponse:
     """Where somebody new says a sentence or picks a few items."""
@@ -434,9 +494,10 @@ def start(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
-            wishes = begin.begin_with(
-                request.user, data["text"], form.likes(), agrees=data["consent"]
-            )
+            with acting(request) as person:
+                wishes = begin.begin_with(
+                    person, data["text"], form.likes(), agrees=data["consent"]
+                )
         except Refused as refusal:
             if refusal.code == "no_consent":
                 form.add_error("consent", _("Please agree to this first."))
@@ -516,7 +577,15 @@ class SignIn(LoginView):
 
     template_name = "sign_in.html"
     authentication_form = SignInForm
-    redirect_authenticated_user = True
+
+    def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        self.redirect_authenticated_user = is_member(request)
+        return super().dispatch(request, *args, **kwargs)
+
+    def form_valid(self, form: SignInForm) -> HttpResponse:
+        if guest := guest_of(self.request):
+            merge_guest(guest, form.get_user())
+        return super().form_valid(form)
 
 
 @method_decorator([private, sensitive_post_parameters("password")], name="dispatch")
@@ -529,13 +598,17 @@ class SignUp(RedirectURLMixin, FormView):
     first_page = "start"  # of a new member who came for the list
 
     def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
-        if request.user.is_authenticated:
+        if is_member(request):
             return redirect(self.get_success_url())
         return super().dispatch(request, *args, **kwargs)
 
+    def get_initial(self) -> dict:
+        guest = guest_of(self.request)
+        return {"consent": bool(guest and store.agrees(guest.pk))}
+
     def form_valid(self, form: SignUpForm) -> HttpResponse:
         try:
-            user = services.register(**form.cleaned_data)
+            user = services.register(**form.cleaned_data, guest=guest_of(self.request))
         except Refused as refusal:
             form.add_error(refusal.field or None, refusal.message)
             return self.form_invalid(form)
@@ -548,24 +621,23 @@ class SignUp(RedirectURLMixin, FormView):
 
 
 @private
-@login_required
+@user_passes_test(lambda user: user.is_authenticated and not user.is_guest)
 @require_http_methods(["GET", "HEAD", "POST"])
 def account(request: HttpRequest) -> HttpResponse:
     """What is known of the person who looks: settings, interests, history."""
     form = NameForm(request.POST or None, initial={"name": request.user.name})
     if request.method == "POST" and form.is_valid():
         services.rename(request.user, form.cleaned_data["name"])
-        if (chosen := diversity_in(request.POST)) is not None:
-            store.put_preference(request.user.pk, diversity=chosen)
+        if tuned := TuneForm(request.POST).tuned():
+            steer.tune(request.user.pk, **tuned)
         messages.success(request, _("Saved."))
         return redirect("account")
-    chosen = store.diversity_of(request.user.pk)
     page = page_in(request)
     start = (page - 1) * HISTORY_PAGE
     rows = list(queries.live_feedback(request.user)[start : start + HISTORY_PAGE + 1])
     context = {
         "form": form,
-        "diversity": f"{settings.DEFAULT_DIVERSITY if chosen is None else chosen:.2f}",
+        "tune": tune_context(store.tuning_of(request.user.pk)),
         "interests": [
             {
                 "words": words_of(interest.words),

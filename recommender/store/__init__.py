@@ -42,6 +42,10 @@ from recommender.store.filters import (
     in_category,
     passes,
 )
+from recommender.store.guests import (
+    merge_person,
+    unused_guests,
+)
 from recommender.store.invariants import (
     broken_invariants,
 )
@@ -77,7 +81,6 @@ from recommender.store.people import (
     History,
     PersonSide,
     agrees,
-    diversity_of,
     interests_of,
     lock_person,
     people_learned_of,
@@ -86,6 +89,7 @@ from recommender.store.people import (
     put_interests,
     put_preference,
     put_served,
+    tuning_of,
 )
 from recommender.store.scenarios import (
     HOME,
@@ -241,8 +245,10 @@ __all__ = [
     "is_muted",
     "remove_steering",
     "put_preference",
-    "diversity_of",
+    "tuning_of",
     "put_served",
+    "merge_person",
+    "unused_guests",
     "ServedList",
     "served_list",
     "had_seen",

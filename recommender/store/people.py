@@ -5,7 +5,7 @@ No statement here touches a table of items, so that people can be sharded on the
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields, replace
 from uuid import UUID
 
 import numpy as np
@@ -18,6 +18,7 @@ from recommender.ranking.assemble import HISTORY
 from recommender.ranking.explain import Explanation
 from recommender.ranking.scenario import Scenario
 from recommender.ranking.steered import Steer
+from recommender.ranking.tuning import Tuning
 from recommender.store.comments import SIGN, UNREAD, value_of
 from recommender.store.scenarios import HOME, PLACES, ROW, Place, places_of, scenario_in
 from recommender.store.served import packed
@@ -47,7 +48,7 @@ class PersonSide:
     history: History
     seen: list[int]
     candidates: list[int]
-    diversity: float | None
+    tuning: Tuning
     last_shown: list[int]
     weights: np.ndarray  # (kinds,) what each kind of feedback weighs
     unread: bool  # there are comments that no encoder has read
@@ -57,11 +58,23 @@ class PersonSide:
     scenario: Scenario | None  # None: there is none of that slug
     places: list[Place]  # scenarios that may be asked for
     has_category: bool  # the one that was asked for is there
+    agrees: bool
+
+    def without_profile(self) -> "PersonSide":
+        """The same of somebody of whom nothing is known; what they saw or muted stays out."""
+        return replace(
+            self,
+            version=None,
+            history=history_of(None, None, None, None, None),
+            candidates=[],
+            wishes=_wishes([], dimension=self.space.dimension if self.space else 1),
+            steering=[steer for steer in self.steering if steer.action == "mute"],
+        )
 
 
-# Of a user u. Members are asked; people who came with an import were asked by those who imported
-# them.
-AGREED = """(u.kind <> 'member' OR EXISTS (
+# Of a user u. Members and guests are asked; people who came with an import were asked by those who
+# imported them.
+AGREED = """(u.kind NOT IN ('member', 'guest') OR EXISTS (
         SELECT 1 FROM catalog_consent c WHERE c.user_id = u.id
         AND c.purpose = 'personalisation' AND c.withdrawn_at IS NULL))"""
 AGREES = f"SELECT {AGREED} FROM catalog_user u WHERE u.id = %s"
@@ -128,7 +141,7 @@ def person_side(
             f" ({AGREES}),"
             f" ({SEEN}),"
             " (SELECT item_ids FROM recommender_candidates WHERE user_id = %s),"
-            " (SELECT diversity FROM recommender_preference WHERE user_id = %s),"
+            " (SELECT row_to_json(p)::text FROM recommender_preference p WHERE user_id = %s),"
             " (SELECT item_ids FROM recommender_served WHERE user_id = %s"
             "   ORDER BY served_at DESC LIMIT 1),"
             f" ({CHANGED_WEIGHTS}), ({WISHES}), ({STEERING}),"
@@ -149,7 +162,7 @@ def person_side(
             agrees,
             seen,
             candidates,
-            diversity,
+            tuned,
             shown,
             changed,
             wishes,
@@ -168,7 +181,7 @@ def person_side(
         history=history_of(items, kinds, values, moments, texts),
         seen=seen or [],
         candidates=candidates or [],
-        diversity=diversity,
+        tuning=_tuning(json.loads(tuned or "{}")),
         last_shown=shown or [],
         weights=kind_weights(json.loads(changed)),
         unread=any(text is not None for text in texts or []),
@@ -178,6 +191,7 @@ def person_side(
         scenario=unsaved or scenario_in(row, scenario),
         places=places_of(places),
         has_category=has_category,
+        agrees=bool(agrees),
     )
 
 
@@ -206,6 +220,10 @@ def _wishes(said: list[dict], *, dimension: int) -> Wishes:
         [wish["kinds"] for wish in said],
         [wish["id"] for wish in said],
     )
+
+
+def _tuning(row: dict) -> Tuning:
+    return Tuning(**{f.name: row[f.name] for f in fields(Tuning) if f.name in row})
 
 
 def put_interests(
@@ -281,17 +299,21 @@ def interests_of(user_id: int) -> list[Interest]:
     return list(Interest.objects.filter(user_id=user_id).order_by("position"))
 
 
-def put_preference(user_id: int, *, diversity: float | None) -> None:
+def put_preference(user_id: int, tuning: Tuning) -> None:
+    """Set all of it; what has a check in the database is refused outside its range."""
+    columns = [field.name for field in fields(Tuning)]
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO recommender_preference (user_id, diversity) VALUES (%s, %s)"
-            " ON CONFLICT (user_id) DO UPDATE SET diversity = excluded.diversity",
-            [user_id, diversity],
+            f"INSERT INTO recommender_preference (user_id, {', '.join(columns)})"
+            f" VALUES (%s{', %s' * len(columns)}) ON CONFLICT (user_id) DO UPDATE SET "
+            + ", ".join(f"{name} = excluded.{name}" for name in columns),
+            [user_id, *astuple(tuning)],
         )
 
 
-def diversity_of(user_id: int) -> float | None:
-    return Preference.objects.filter(pk=user_id).values_list("diversity", flat=True).first()
+def tuning_of(user_id: int | None) -> Tuning:
+    """What a person set; the defaults of somebody who set nothing."""
+    return _tuning(Preference.objects.filter(pk=user_id).values().first() or {})
 
 
 def put_served(

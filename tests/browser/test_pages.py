@@ -67,7 +67,7 @@ def test_the_slider_changes_the_list_without_a_reload(open_page, alice, films):
     assert page.evaluate("window.marked") is True
     assert page.evaluate("document.activeElement.id") == "diversity"
     assert page.get_attribute("#diversity", "aria-valuetext") == "100 %"
-    assert store.diversity_of(alice.pk) == 1.0
+    assert store.tuning_of(alice.pk).diversity == 1.0
     page.reload()
     assert page.input_value("#diversity") == "1"
 
@@ -122,7 +122,7 @@ def test_without_javascript_the_same_buttons_work(open_page, alice):
     page.locator("#diversity").press("End")
     page.locator("noscript button").click()
     assert page.input_value("#diversity") == "1"
-    assert store.diversity_of(alice.pk) == 1.0
+    assert store.tuning_of(alice.pk).diversity == 1.0
 
 
 def test_a_request_that_fails_is_said(open_page, alice):

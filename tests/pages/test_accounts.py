@@ -94,7 +94,7 @@ def test_the_account_keeps_name_and_diversity(web, alice):
     )
     alice.refresh_from_db()
     assert alice.name == "Alice B"
-    assert store.diversity_of(alice.pk) == 0.6
+    assert store.tuning_of(alice.pk).diversity == 0.6
     page = web.get("/account/").content.decode()
     assert 'value="0.60"' in page
     assert "Saved." in page
