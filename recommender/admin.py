@@ -20,6 +20,7 @@ from catalog.models import Item
 from recommender import jobs, learn, store, train
 from recommender.evaluation.curve import Frame, lines
 from recommender.models import (
+    Calibration,
     EmbeddingSpace,
     ItemTopic,
     Job,
@@ -278,6 +279,16 @@ def curve_of(versions: list[ModelVersion]) -> dict | None:
 def _is_named(number: int, of: int) -> bool:
     """Every so many, counted from the newest, which always has its name."""
     return (of - 1 - number) % -(-of // MOST_NAMES) == 0
+
+
+@admin.register(Calibration)
+class CalibrationAdmin(ReadOnly):
+    """What diversity costs here; made by calibrate, once a week."""
+
+    list_display = ["scenario", "made_at", "strategy", "strength", "budget", "people", "seconds"]
+    list_filter = ["scenario", "strategy"]
+    ordering = ["-made_at", "-id"]
+    exclude = ["curves"]
 
 
 class StateFilter(admin.SimpleListFilter):

@@ -15,29 +15,21 @@ from recommender import store
 from recommender.diversity import Limits
 from recommender.diversity.measures import category_distance, vector_distance
 from recommender.evaluation import compare, metrics
-from recommender.evaluation.fitting import fit_model, is_good, part, some_items
+from recommender.evaluation.fitting import is_good, part, some_items
 from recommender.evaluation.lengths import Group, by_length
 from recommender.evaluation.new_items import NewItems, judge_new_items
 from recommender.evaluation.replay import (
     Past,
     list_for,
-    look_back,
-    model_of,
     popular_for,
     rows_by_person,
 )
 from recommender.evaluation.splits import after, check_apart, last_fraction
+from recommender.evaluation.trial import FEWEST_PEOPLE, TooFew, fit_past, targets_of
 from recommender.ranking.assemble import membership
 from recommender.ranking.model import Model
 from recommender.ranking.pipeline import Rules
 from recommender.store import Events
-
-FEWEST_PEOPLE = 100
-FITTED_ON = 0.1  # of what is known of each person
-
-
-class TooFew(Exception):
-    """There is too little to say anything; the message tells how much there is."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +117,8 @@ def evaluate(
     held = held_out(events, holdout=holdout, at=at)
     known = store.events(until=at) if at else part(events, ~held)
     check_apart(known, events, held)
-    past, model = fit_past(library, known)
-    targets = _targets(events, held, past)
+    past, model = fit_past(library, known, store.weights_of_kinds())
+    targets = targets_of(events, held, past)
     had_a_history = np.unique(known.people)
     people = np.intersect1d(list(targets), had_a_history)[:most_people].tolist()
     if not people:
@@ -159,8 +151,9 @@ def _new_items(
 ) -> tuple[list[NewItems], int]:
     """What is done with items whose every event was withheld, and how many these are."""
     ids = some_items(library, events, np.random.default_rng(0))
-    past, model = fit_past(library, part(known, ~np.isin(known.items, ids)))
-    targets = _targets(events, np.isin(events.items, ids), past)
+    without = part(known, ~np.isin(known.items, ids))
+    past, model = fit_past(library, without, store.weights_of_kinds())
+    targets = targets_of(events, np.isin(events.items, ids), past)
     people = np.intersect1d(list(targets), past.events.people)[:most_people].tolist()
     if not people:
         return [], len(ids)
@@ -220,15 +213,6 @@ def _measured(
         metrics.gini(together, int(library.shown.sum())),
         metrics.in_common(together, len(people), k),
     )
-
-
-def fit_past(library: store.Library, known: Events) -> tuple[Past, Model]:
-    """What a live system would have learned of these events, and the weights it would use."""
-    weights = store.weights_of_kinds()
-    held = last_fraction(known.people, known.moments, FITTED_ON)
-    fitted = fit_model(library, known, held, weights=weights)
-    past = look_back(library, known, weights)
-    return past, model_of(past.learned, fitted.model)
 
 
 MEASURES = (
@@ -303,15 +287,3 @@ def _markdown(head: list[str], rows: list[list[str]]) -> str:
 def _space() -> store.Space | None:
     active = store.active_space()
     return store.Space(active.id, active.dimension) if active else None
-
-
-def _targets(events: Events, rows: np.ndarray, past: Past) -> dict[int, np.ndarray]:
-    """What each person liked in these rows (n,) bool, of items still shown and not had before."""
-    had = set(zip(past.events.people.tolist(), past.events.items.tolist(), strict=True))
-    found: dict[int, set[int]] = {}
-    good = np.flatnonzero(rows & is_good(events.kinds, events.values))
-    for person, item in zip(events.people[good].tolist(), events.items[good].tolist(), strict=True):
-        row = past.of_item.get(item, -1)
-        if row >= 0 and past.library.shown[row] and (person, item) not in had:
-            found.setdefault(person, set()).add(item)
-    return {person: np.array(sorted(items)) for person, items in found.items()}

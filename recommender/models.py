@@ -357,6 +357,31 @@ class Served(models.Model):
         indexes = [models.Index("user", F("served_at").desc(), name="served_newest_of_a_person")]
 
 
+class Calibration(models.Model):
+    """What each strategy of diversity was measured to keep of relevance, and which was chosen."""
+
+    scenario = models.CharField(_("scenario"), max_length=50)
+    made_at = models.DateTimeField(_("measured"), db_default=Now(), editable=False)
+    until = models.DateTimeField(_("newest event"))
+    people = models.PositiveIntegerField(_("people"))
+    events = models.PositiveBigIntegerField(_("events"))
+    curves = models.JSONField(_("curves"))  # see evaluation.calibrating.as_json
+    budget = models.FloatField(_("budget"))
+    strategy = models.CharField(_("strategy"), max_length=20)
+    strength = models.FloatField(_("strength"))
+    seconds = models.FloatField(_("seconds"))
+
+    class Meta:
+        verbose_name = _("calibration of diversity")
+        verbose_name_plural = _("calibrations of diversity")
+        indexes = [
+            models.Index("scenario", F("made_at").desc(), name="calibration_newest_scenario")
+        ]
+
+    def __str__(self) -> str:
+        return self.scenario
+
+
 class Job(models.Model):
     """Work that waits: one row for each kind and key, made in the transaction of its cause."""
 

@@ -62,6 +62,7 @@ from recommender.store import (
 )
 
 DAY = 86_400.0
+UNCALIBRATED = "uncalibrated"
 POOL_FACTOR = 10  # candidates for each place of a list, at least: a small pool has no variety
 
 
@@ -145,6 +146,8 @@ def recommend(
     diversity    0 keeps the order of relevance, 1 looks at variety alone; None takes what the
                  person set, else what the scenario says, else the setting of the site
     budget       in its place: the share of relevance that may be given up, 0 to 1
+    strategy     None takes that of the scenario, else the one that was measured to bring most,
+                 else the setting of the site
     limits       floors and ceilings of the list; those of the scenario where none is given, and of
                  creators at last the site's
     scenario     the slug of the place, or one that is not saved yet
@@ -182,7 +185,7 @@ def recommend(
                 category and store.in_category(category),
             ]
         )
-        site = store.site_rules()
+        site = store.site_rules(side.calibrated)
         shares = (exploration, place.exploration, site.exploration)
         exploration = 0.0 if by_date else next(share for share in shares if share is not None)
         history = side.history
@@ -284,7 +287,10 @@ def recommend(
         for number, label in pinned.labels.items():
             reasons[number] = Code(label)
         results = _rows(pool, ranked, reasons, known, taste, side.wishes)
-        report = asdict(report) | {"explored": [int(number) + 1 for number in pinned.explored]}
+        report = asdict(report) | {
+            "explored": [int(number) + 1 for number in pinned.explored],
+            "calibrated": side.calibrated.made_at.isoformat() if side.calibrated else UNCALIBRATED,
+        }
         given = {
             "budget": rules.budget,
             "filter": filter,

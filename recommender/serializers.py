@@ -165,6 +165,10 @@ class DiversityOut(serializers.Serializer):
     strategy = serializers.CharField()
     strength = serializers.FloatField(help_text="what the strategy was given, 0 to 1")
     budget = serializers.FloatField(help_text="the share of relevance that might be given up")
+    calibrated = serializers.CharField(
+        help_text="when it was measured what strategies keep of NDCG, or “uncalibrated”: then"
+        " budgets are of the relevance of each list alone"
+    )
     in_last = serializers.FloatField(help_text="the share that was in the person's last list too")
     binding = serializers.ListField(
         child=serializers.CharField(), help_text="limits that kept something out"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
-from recommender import begin, forget, jobs, learn, train, understand
+from recommender import begin, calibrate, forget, jobs, learn, train, understand
 from recommender import embed as embedding
 from recommender.embeddings.encoder import EncoderError
 
@@ -79,6 +79,11 @@ def exposure(job_ids: list[int]) -> None:
 @shared_task(name="recommender.tasks.train")
 def train_version(job_ids: list[int]) -> None:
     work(job_ids, lambda _: train.train_and_offer())
+
+
+@shared_task(name="recommender.tasks.calibrate")
+def calibrate_diversity(job_ids: list[int]) -> None:
+    work(job_ids, lambda _: calibrate.calibrate_if_possible())
 
 
 @shared_task(name="recommender.tasks.sweep")

@@ -279,6 +279,7 @@ CELERY_BEAT_SCHEDULE = {
         "popularity": 300.0,
         "exposure": 900.0,
         "train": 7 * 86_400.0,
+        "calibrate": 7 * 86_400.0,
         "sweep": 600.0,
         "guests": 6 * 3600.0,
     }.items()
@@ -301,6 +302,8 @@ ADMIN_PATH = os.environ.get("ADMIN_PATH", "operate/")
 
 # Recommendations
 DEFAULT_DIVERSITY = env_float("DEFAULT_DIVERSITY", 0.3, low=0, high=1)
+# The share of NDCG for which calibrate looks for the strategy of the most diversity.
+DIVERSITY_BUDGET = env_float("DIVERSITY_BUDGET", 0.02, low=0, high=1)
 DEFAULT_STRATEGY = env_choice("DEFAULT_STRATEGY", "mmr", ("mmr", "dpp"))
 MAX_PER_CREATOR = env_int("MAX_PER_CREATOR", 3, low=1, high=100)
 POOL_SIZE = env_int("POOL_SIZE", 250, low=50, high=2000)

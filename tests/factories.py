@@ -11,7 +11,7 @@ from catalog import services
 from catalog.models import Category, Consent, Creator, Feedback, Item, User
 from catalog.services import Given
 from recommender import embed, learn, store, train
-from recommender.models import ModelVersion
+from recommender.models import Calibration, ModelVersion
 from recommender.ranking.model import LISTS, untrained
 from recommender.store.adoption import Adopted
 
@@ -95,3 +95,18 @@ def embed_and_learn() -> None:
     learn.refresh_popularity()
     with suppress(train.Untrainable):  # a test with hardly any feedback is served untrained
         train.activate(train.train(), force=True)
+
+
+def make_calibration(**changed) -> Calibration:
+    """Of dpp: 4 % of NDCG for a strength of 0.3, half of it for 0.9."""
+    moment = datetime(2026, 11, 20, 10, tzinfo=UTC)
+    curve = [
+        ["mmr", 0.0, 1.0, 1.0], ["mmr", 0.2, 0.98, 1.1], ["mmr", 0.6, 0.5, 1.5],
+        ["dpp", 0.0, 1.0, 1.0], ["dpp", 0.3, 0.96, 1.2], ["dpp", 0.9, 0.5, 1.6],
+    ]  # fmt: skip
+    values = {
+        "scenario": "home", "made_at": moment, "until": moment, "people": 10, "events": 100,
+        "budget": 0.02, "strategy": "dpp", "strength": 0.15, "seconds": 1.0,
+        "curves": {"at": 10, "points": [], "curve": changed.pop("curve", curve)},
+    }  # fmt: skip
+    return store.put_calibration(Calibration(**values | changed))

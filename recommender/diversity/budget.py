@@ -5,7 +5,8 @@ budget, 1 - DCG of the list / DCG of the order of relevance (the report's releva
 rest), and each strategy is turned up as far as that allows.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,18 +43,27 @@ class Spent:
     cost: float  # share of relevance given up for it
 
 
-def spend(budget: float, choose: Callable[[float], np.ndarray], relevance: np.ndarray) -> Spent:
+def spend(
+    budget: float,
+    choose: Callable[[float], np.ndarray],
+    relevance: np.ndarray,
+    *,
+    at_most: float = 1.0,
+) -> Spent:
     """The list of the greatest strength that costs no more than the budget, by halves.
 
     choose     makes a list from a strength, 0 to 1; it is called up to seven times
     relevance  (n,) of the pool; where some are negative, all count from the lowest
+    at_most    0 to 1, the greatest strength there is; it is tried first
     A strategy's cost does not always rise with its strength. What is found costs no more than the
-    budget all the same, and a larger budget never finds a smaller strength. A strength of 0 is
-    taken whatever it costs: there limits alone have spoken.
-    Raises     ValueError if the budget is outside [0, 1]
+    budget all the same, and with the same at_most a larger budget never finds a smaller strength. A
+    strength of 0 is taken whatever it costs: there limits alone have spoken.
+    Raises     ValueError if the budget or at_most is outside [0, 1]
     """
     if not 0 <= budget <= 1:
         raise ValueError(f"budget must be in [0, 1], got {budget}")
+    if not 0 <= at_most <= 1:
+        raise ValueError(f"at_most must be in [0, 1], got {at_most}")
     worth = np.asarray(relevance, dtype=np.float64)
     worth = worth - min(worth.min(initial=0.0), 0.0)
 
@@ -61,7 +71,12 @@ def spend(budget: float, choose: Callable[[float], np.ndarray], relevance: np.nd
         order = choose(strength)
         return Spent(order, strength, 1 - relevance_kept(order, worth))
 
-    best, low, high = None, 0, len(STRENGTHS) if budget > 0 else 1
+    if budget > 0 and at_most < 1:
+        found = made(at_most)
+        if found.cost <= budget + SLACK:
+            return found
+    below = bisect_left(STRENGTHS, at_most) if at_most < 1 else len(STRENGTHS)
+    best, low, high = None, 0, below if budget > 0 else 1
     while high - low > 1:
         tried = (low + high) // 2
         found = made(STRENGTHS[tried])
@@ -84,17 +99,59 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """Relevance against diversity, measured for some strategies at some strengths."""
+    """Relevance against diversity, measured for some strategies at some strengths.
+
+    Between two points of a strategy it is taken to keep, and to bring, what lies on the line.
+    """
 
     points: tuple[Point, ...]
 
-    def strongest_within(self, budget: float) -> Point | None:
-        """The point of the most diversity that keeps 1 - budget of relevance.
+    def strategies(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(point.strategy for point in self.points))
 
-        Of equals the one that keeps more, then the smaller strength. None where no point does.
+    def within(self, strategy: str, budget: float) -> Point | None:
+        """The greatest strength of a strategy up to which it keeps 1 - budget of relevance.
+
+        None where not even the smallest that was measured does. A larger budget never gives a
+        smaller strength.
         """
-        within = [point for point in self.points if point.kept >= 1 - budget - SLACK]
-        return max(within, key=lambda p: (p.diversity, p.kept, -p.strength), default=None)
+        last, least = None, 1 - budget
+        for point in sorted(
+            (p for p in self.points if p.strategy == strategy), key=lambda p: p.strength
+        ):
+            if point.kept < least - SLACK:
+                if last is None:
+                    return None
+                share = (last.kept - least) / (last.kept - point.kept)
+                return Point(
+                    strategy,
+                    last.strength + share * (point.strength - last.strength),
+                    least,
+                    last.diversity + share * (point.diversity - last.diversity),
+                )
+            last = point
+        return last
+
+    def strength_within(self, strategy: str, budget: float) -> float:
+        """That strength; 1 where all that were measured keep enough, and of a strategy that was
+        not measured."""
+        found = self.within(strategy, budget)
+        strengths = [p.strength for p in self.points if p.strategy == strategy]
+        if not strengths or (found and found.strength >= max(strengths)):
+            return 1.0
+        return found.strength if found else 0.0
+
+    def strongest_within(self, budget: float) -> Point | None:
+        """The strategy of the most diversity that keeps 1 - budget of relevance, so strong.
+
+        Of equals the one that keeps more, then the smaller strength. None where none does.
+        """
+        within = [self.within(strategy, budget) for strategy in self.strategies()]
+        return max(
+            (point for point in within if point),
+            key=lambda p: (p.diversity, p.kept, -p.strength),
+            default=None,
+        )
 
     def frontier(self) -> tuple[Point, ...]:
         """Points that none beats in both, from the most relevance kept to the most diversity."""
@@ -105,31 +162,3 @@ class Curve:
                 best = point.diversity
                 frontier.append(point)
         return tuple(frontier)
-
-
-def curve(
-    lists_of: Callable[[str, float], Iterable[tuple[float, float]]],
-    strategies: Sequence[str],
-    strengths: Sequence[float],
-) -> Curve:
-    """Measure each strategy at each strength.
-
-    lists_of  relevance and diversity of every list that a strategy makes at a strength; relevance
-              may be of feedback that was held out
-    A strength of 0 is the order of relevance. What is kept is a share of the means: a person whose
-    list has none of it counts too. Raises ValueError if nobody's has any
-    """
-    plain = _means(lists_of, strategies[0], 0.0)[0]
-    if plain <= 0:
-        raise ValueError("the order of relevance has no relevance to keep")
-    points = []
-    for strategy in strategies:
-        for strength in strengths:
-            relevance, diversity = _means(lists_of, strategy, strength)
-            points.append(Point(strategy, strength, relevance / plain, diversity))
-    return Curve(tuple(points))
-
-
-def _means(lists_of, strategy: str, strength: float) -> tuple[float, float]:
-    relevance, diversity = np.array(list(lists_of(strategy, strength)), dtype=float).mean(axis=0)
-    return float(relevance), float(diversity)

@@ -50,6 +50,7 @@ def diversify(
     strategy: str = "mmr",
     diversity: float | None = None,
     budget: float | None = None,
+    at_most: float = 1.0,
     limits: Limits | None = None,
     categories: np.ndarray | None = None,
     creators: np.ndarray | None = None,
@@ -65,6 +66,7 @@ def diversify(
                 budget budget_of(diversity). Without a budget either, 0.3
     budget      0 to 1: the share of the list's relevance that may be given up. The strategy is
                 turned up as far as that allows; limits come first, whatever they cost
+    at_most     0 to 1: the greatest strength that the strategy may be given, whatever the budget
     limits      floors and ceilings; see contract.py for what is promised
     categories  (n, c) bool, for limits; and aspects, if no others are given
     creators    (n,) whole numbers, below 0 for none, for limits
@@ -102,7 +104,7 @@ def diversify(
         made[strength] = contract.keep(gated) if contract else Kept(gated(None), (), ())
         return made[strength].order
 
-    spent = spend(budget, listed, relevance)
+    spent = spend(budget, listed, relevance, at_most=at_most)
     kept = made[spent.strength]
     binding = kept.binding
     if caps and not binding and "max_per_creator" in contract.broken(choose(spent.strength)):

@@ -10,8 +10,10 @@ from recommender.diversity import (
     NEED_ASPECTS,
     STRATEGIES,
     Contract,
+    Curve,
     Diversified,
     Limits,
+    budget_of,
     diversify,
     measures,
 )
@@ -70,6 +72,9 @@ class Rules:
     budget: float | None = None
     limits: Limits = field(default_factory=Limits)
     category_share: float = CATEGORY_SHARE
+    # What strategies were measured to keep: budget and diversity then speak of that on average, and
+    # no list costs more of its own relevance all the same.
+    curve: Curve | None = None
     model: Model = field(default_factory=untrained)
 
 
@@ -124,7 +129,7 @@ def rank(
     names = (*names, *(adjustment.part for adjustment in adjustments))
     relevance = np.clip(parts.sum(axis=1), 0.0, 1.0)
     chosen = diversify(
-        _likeness(pool, rules),
+        likeness_of(pool, rules),
         relevance,
         rules.limit,
         **_asked(rules),
@@ -147,7 +152,7 @@ def keeps_limits(pool: Pool, rules: Rules) -> Callable[[np.ndarray], bool]:
         np.zeros(len(pool.ids)),
         categories=pool.categories,
         creators=pool.creators,
-        vectors=pool.vectors if rules.limits.max_similarity is None else _likeness(pool, rules),
+        vectors=pool.vectors if rules.limits.max_similarity is None else likeness_of(pool, rules),
     )
     return contract.keeps
 
@@ -163,20 +168,23 @@ def ceilings_full(order: np.ndarray, pool: Pool, rules: Rules) -> dict[str, np.n
         most = pool.categories[order].sum(axis=0) >= limits.max_per_category
         full["max_per_category"] = pool.categories[:, most].any(axis=1)
     if limits.max_similarity is not None:
-        likeness = _likeness(pool, rules)
+        likeness = likeness_of(pool, rules)
         full["max_similarity"] = (likeness @ likeness[order].T > limits.max_similarity).any(axis=1)
     return full
 
 
-def _likeness(pool: Pool, rules: Rules) -> np.ndarray:
+def likeness_of(pool: Pool, rules: Rules) -> np.ndarray:
+    """(n, f) unit rows, whose products are how like the items of the pool are."""
     return joint_features(pool.vectors, pool.categories, category_share=rules.category_share)
 
 
 def _asked(rules: Rules) -> dict:
     if rules.strategy == NONE:
         return {"strategy": "mmr", "budget": 0.0}
-    diversity = None if rules.budget is not None else rules.diversity
-    return {"strategy": rules.strategy, "diversity": diversity, "budget": rules.budget}
+    budget = budget_of(rules.diversity) if rules.budget is None else rules.budget
+    curve = rules.curve or Curve(())
+    at_most = curve.strength_within(rules.strategy, budget)
+    return {"strategy": rules.strategy, "budget": budget, "at_most": at_most}
 
 
 def report_of(

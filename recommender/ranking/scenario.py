@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
-from recommender.diversity import Limits
+from recommender.diversity import Curve, Limits
 from recommender.ranking.adjust import Adjustment
 from recommender.ranking.assemble import Ask
 from recommender.ranking.explore import Explored
@@ -101,6 +101,7 @@ class Site:
     strategy: str
     max_per_creator: int | None
     exploration: float = 0.0
+    curve: Curve | None = None  # what strategies were measured to keep
 
 
 def rules_of(
@@ -139,6 +140,7 @@ def rules_of(
         strategy or scenario.strategy or site.strategy,
         budget,
         Limits(**found),
+        curve=site.curve,
         model=model,
     )
 

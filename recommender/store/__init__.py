@@ -7,6 +7,12 @@ from recommender.store.adoption import (
     adopt,
     items_to_adopt,
 )
+from recommender.store.calibrations import (
+    Calibrated,
+    calibrations,
+    curve_of,
+    put_calibration,
+)
 from recommender.store.candidates import (
     Found,
     Named,
@@ -179,6 +185,10 @@ from recommender.store.wishes import (
 )
 
 __all__ = [
+    "Calibrated",
+    "calibrations",
+    "curve_of",
+    "put_calibration",
     "as_text",
     "from_binary",
     "Space",

@@ -19,6 +19,7 @@ from recommender.ranking.explain import Explanation
 from recommender.ranking.scenario import Scenario
 from recommender.ranking.steered import Steer
 from recommender.ranking.tuning import Tuning
+from recommender.store.calibrations import CALIBRATION, Calibrated, calibrated_of
 from recommender.store.comments import SIGN, UNREAD, value_of
 from recommender.store.scenarios import HOME, PLACES, ROW, Place, places_of, scenario_in
 from recommender.store.served import packed
@@ -54,6 +55,7 @@ class PersonSide:
     unread: bool  # there are comments that no encoder has read
     wishes: Wishes
     steering: list[Steer]
+    calibrated: Calibrated | None  # what diversity costs in the scenario
     attributes: dict[str, str]  # of items, with their types: what a filter may ask for
     scenario: Scenario | None  # None: there is none of that slug
     places: list[Place]  # scenarios that may be asked for
@@ -129,6 +131,7 @@ def person_side(
     unsaved = scenario if isinstance(scenario, Scenario) else None
     slug = None if unsaved else scenario
     again = unsaved and unsaved.again_after_days
+    place = unsaved.slug if unsaved else scenario
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true),"
@@ -144,11 +147,11 @@ def person_side(
             " (SELECT row_to_json(p)::text FROM recommender_preference p WHERE user_id = %s),"
             " (SELECT item_ids FROM recommender_served WHERE user_id = %s"
             "   ORDER BY served_at DESC LIMIT 1),"
-            f" ({CHANGED_WEIGHTS}), ({WISHES}), ({STEERING}),"
+            f" ({CHANGED_WEIGHTS}), ({WISHES}), ({STEERING}), ({CALIBRATION}),"
             " (SELECT json_object_agg(name, type)::text FROM catalog_attribute),"
             f" ({ROW}), ({PLACES}), EXISTS (SELECT 1 FROM catalog_category WHERE slug = %s)"
             f" FROM ({NEWEST.format(user='%s')}) AS h (items, kinds, opinions, moments, texts)",
-            [user_id, again, slug, *[user_id] * 6, slug, category, user_id, history],
+            [user_id, again, slug, *[user_id] * 6, place, slug, category, user_id, history],
         )
         (
             *_,
@@ -167,6 +170,7 @@ def person_side(
             changed,
             wishes,
             steering,
+            calibration,
             attributes,
             row,
             places,
@@ -187,6 +191,7 @@ def person_side(
         unread=any(text is not None for text in texts or []),
         wishes=_wishes(json.loads(wishes or "[]"), dimension=space[1] if space else 1),
         steering=[steer for steer in steers if agrees or steer.action == "mute"],
+        calibrated=calibrated_of(calibration),
         attributes=json.loads(attributes or "{}"),
         scenario=unsaved or scenario_in(row, scenario),
         places=places_of(places),

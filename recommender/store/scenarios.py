@@ -22,6 +22,7 @@ from recommender.models import ScenarioPin
 from recommender.ranking.model import Model
 from recommender.ranking.pipeline import Rules
 from recommender.ranking.scenario import Boost, Pin, Scenario, Site, rules_of
+from recommender.store.calibrations import Calibrated, newest_calibration
 from recommender.store.filters import NOTHING, Condition, condition_of
 
 log = logging.getLogger(__name__)
@@ -94,13 +95,14 @@ def scenario_called(slug: str) -> Scenario | None:
     return scenario_of(vars(row))
 
 
-def site_rules() -> Site:
-    """What the settings say where nobody else does."""
+def site_rules(calibrated: Calibrated | None = None) -> Site:
+    """What was measured, and what the settings say, where nobody else does."""
     return Site(
         settings.DEFAULT_DIVERSITY,
-        settings.DEFAULT_STRATEGY,
+        calibrated.strategy if calibrated else settings.DEFAULT_STRATEGY,
         settings.MAX_PER_CREATOR,
         settings.EXPLORATION_SHARE,
+        calibrated.curve if calibrated else None,
     )
 
 
@@ -112,7 +114,7 @@ def rules_of_scenario(slug: str, *, limit: int, model: Model) -> Rules:
     scenario = scenario_called(slug)
     if scenario is None:
         raise KeyError(slug)
-    return rules_of(scenario, site_rules(), limit=limit, model=model)
+    return rules_of(scenario, site_rules(newest_calibration(slug)), limit=limit, model=model)
 
 
 # --- what a scenario lets pass ------------------------------------------------------------------

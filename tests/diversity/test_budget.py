@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.diversity import Curve, Limits, Point, budget_of, diversify, mmr, spend
-from recommender.diversity.budget import STRENGTHS, curve
-from recommender.diversity.measures import dcg, vector_distance
+from recommender.diversity.budget import STRENGTHS
+from recommender.diversity.measures import dcg
 from tests.diversity.every import EVERY, every
 
 
@@ -129,11 +129,11 @@ POINTS = (
 
 @pytest.mark.parametrize(
     ("budget", "expected"),
-    [(0, ("mmr", 0.0)), (0.01, ("dpp", 0.2)), (0.05, ("dpp", 0.2)), (0.09, ("dpp", 0.6))],
+    [(0, ("mmr", 0.0)), (0.01, ("dpp", 0.2)), (0.05, ("dpp", 0.4)), (0.09, ("dpp", 0.6))],
 )
 def test_a_curve_names_the_strategy_and_strength_of_the_most_diversity_within(budget, expected):
     found = Curve(POINTS).strongest_within(budget)
-    assert (found.strategy, found.strength) == expected
+    assert (found.strategy, round(found.strength, 9)) == expected
 
 
 def test_a_curve_without_a_point_that_keeps_enough_names_none():
@@ -145,24 +145,47 @@ def test_the_frontier_holds_what_nothing_beats_in_both():
     assert Curve(POINTS).frontier() == (POINTS[0], POINTS[2], POINTS[3])
 
 
-def test_a_curve_is_measured_as_means_over_lists():
-    def lists_of(strategy: str, strength: float):
-        for seed in range(5):
-            vectors, relevance = pool(seed)
-            order = EVERY[strategy](vectors, relevance, 10, strength)
-            yield dcg(relevance[order]), vector_distance(vectors[order])
+def test_between_two_points_a_strategy_keeps_and_brings_what_lies_on_the_line():
+    found = Curve(POINTS).within("dpp", 0.05)
+    assert (found.strategy, found.kept) == ("dpp", 0.95)
+    assert found.strength == pytest.approx(0.4)
+    assert found.diversity == pytest.approx(0.61)
 
-    found = curve(lists_of, ["mmr", "dpp"], [0.0, 0.5])
-    assert [(p.strategy, p.strength) for p in found.points] == [
-        ("mmr", 0.0), ("mmr", 0.5), ("dpp", 0.0), ("dpp", 0.5),
-    ]  # fmt: skip
-    gains, distances = np.array(list(lists_of("dpp", 0.5))).T
-    plain = np.mean([gain for gain, _ in lists_of("dpp", 0.0)])
-    assert found.points[0].kept == found.points[2].kept == 1
-    assert found.points[3].kept == pytest.approx(gains.mean() / plain)
-    assert found.points[3].diversity == pytest.approx(distances.mean())
-    with pytest.raises(ValueError, match="no relevance"):
-        curve(lambda *_: [(0.0, 0.5)], ["mmr"], [0.5])
+
+@pytest.mark.parametrize(
+    ("strategy", "budget", "strength"),
+    [
+        ("mmr", 0, 0),
+        ("mmr", 0.01, 0.15),
+        ("mmr", 0.02, 1),  # all that was measured keeps that much
+        ("dpp", 0, 0),  # not even its smallest does
+        ("dpp", 0.09, 1),
+        ("msd", 0.01, 1),  # was not measured
+    ],
+)
+def test_a_curve_says_how_strong_a_strategy_may_be(strategy, budget, strength):
+    assert Curve(POINTS).strength_within(strategy, budget) == pytest.approx(strength)
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_larger_budget_never_allows_less_strength(one, other):
+    less, more = sorted((one, other))
+    for strategy in ("mmr", "dpp", "ssd"):
+        within = [Curve(POINTS).strength_within(strategy, budget) for budget in (less, more)]
+        assert within[0] <= within[1]
+
+
+@every
+@given(st.integers(0, 10_000), st.floats(0, 1), st.floats(0, 1))
+def test_a_strength_that_may_not_be_passed_is_used_where_the_budget_allows(
+    choose, seed, budget, at_most
+):
+    vectors, relevance = pool(seed)
+    found = spend(budget, lambda s: choose(vectors, relevance, 10, s), relevance, at_most=at_most)
+    assert found.strength <= at_most
+    assert found.cost <= budget + 1e-8
+    if budget > 0 and cost(choose(vectors, relevance, 10, at_most), relevance) <= budget:
+        assert found.strength == at_most
 
 
 def test_a_budget_beside_limits_pays_for_both():

@@ -26,7 +26,7 @@ from recommender.models import (
     Topic,
 )
 from recommender.recommend import recommend
-from tests.factories import give, make_item, make_person, make_version
+from tests.factories import give, make_calibration, make_item, make_person, make_version
 
 OURS = [
     model for model in admin.site._registry if model._meta.app_label in ("catalog", "recommender")
@@ -50,6 +50,7 @@ def history(alice, films):
     give(alice, films[0])
     recommend(alice.pk)
     make_version("v1")
+    make_calibration()
     understand.understand_everything()
 
 
