@@ -10,6 +10,7 @@ urlpatterns = [
     path("", views.for_you, name="for-you"),
     path("items/<uuid:uuid>/", views.item, name="item"),
     path("why/<uuid:served>/<uuid:uuid>/", views.why, name="why"),
+    path("why-not/<uuid:uuid>/", views.why_not, name="why-not"),
     path("search/", views.search_page, name="search"),
     path("consent/", views.consent, name="consent"),
     path("start/", views.start, name="start"),

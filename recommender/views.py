@@ -42,7 +42,14 @@ from recommender.ranking.steered import Steer
 from recommender.ranking.tuning import WISHES, Tuning, preset_of
 from recommender.recommend import Recommendation, Shown, recommend, similar
 from recommender.search import LONGEST, search
-from recommender.serializers import facts_out, reason_text, target_name, why_out, words_of
+from recommender.serializers import (
+    facts_out,
+    reason_text,
+    target_name,
+    why_not_out,
+    why_out,
+    words_of,
+)
 from recommender.steer import Steered
 from recommender.store import Facts, TopicOfItem
 
@@ -89,6 +96,24 @@ def why(request: HttpRequest, served: UUID, uuid: UUID) -> HttpResponse:
         raise Http404
     context = {"why": why_out(served, found)}
     return render(request, "_why.html" if request.htmx else "why.html", context)
+
+
+@private
+@require_safe
+def why_not(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Where an item fell on its way to one's newest list."""
+    if not request.user.is_authenticated:
+        return to_sign_in(request)
+    item = queries.shown_item(uuid)
+    if item is None:
+        raise Http404
+    served = store.newest_list_of(request.user.pk)
+    found = served and explain.why_not(served, uuid, request.user)
+    context = {
+        "item": {"id": str(uuid), "title": item.title},
+        "why": found and why_not_out(served, found),
+    }
+    return render(request, "_why_not.html" if request.htmx else "why_not.html", context)
 
 
 def list_context(found: Recommendation, *, next_url: str) -> dict:

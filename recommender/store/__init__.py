@@ -116,6 +116,7 @@ from recommender.store.scenarios import (
 from recommender.store.served import (
     ServedList,
     had_seen,
+    newest_list_of,
     served_list,
     wish_text,
 )
@@ -262,6 +263,7 @@ __all__ = [
     "ServedList",
     "served_list",
     "had_seen",
+    "newest_list_of",
     "wish_text",
     "Peer",
     "peers",

@@ -50,6 +50,12 @@ def served_list(served: UUID) -> ServedList | None:
     )
 
 
+def newest_list_of(user_id: int) -> UUID | None:
+    """The last list that a person was shown."""
+    newest = Served.objects.filter(user_id=user_id).order_by("-served_at")
+    return newest.values_list("pk", flat=True).first()
+
+
 def had_seen(
     user_id: int | None, item_id: int, at: datetime, again_after_days: float | None = None
 ) -> bool:
