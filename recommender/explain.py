@@ -62,7 +62,7 @@ class WhyNot:
     item: Facts
     # shown, later, removed, unavailable, about, seen, muted, scenario_filter, filter, not_found;
     # and of those in the pool: exploration, pinned, relevance, diversity, or the ceiling that kept
-    # it out, such as max_per_creator
+    # it out, such as max_per_creator, or duplicate
     stage: str
     place: int | None  # of an item that was shown
     place_by_relevance: int | None  # of an item in the pool

@@ -6,7 +6,7 @@ transaction.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from uuid import UUID
 
 import numpy as np
@@ -19,16 +19,32 @@ from catalog.uuid7 import uuid7
 from recommender import store
 from recommender.candidates.taste import Taste, read_taste
 from recommender.diversity import Limits
+from recommender.diversity.duplicates import shown_for, twins_of
 from recommender.filtering.expression import parse
 from recommender.filtering.fields import fields_with
 from recommender.ranking.adjust import Adjustment
 from recommender.ranking.asked import UNWANTED, Wishes, hold_against
-from recommender.ranking.assemble import ask_to_explore, asks, asks_for_wishes, person_of, pool_of
+from recommender.ranking.assemble import (
+    ask_to_explore,
+    asks,
+    asks_for_wishes,
+    person_of,
+    pool_of,
+    with_mix,
+)
 from recommender.ranking.explain import Reason as Code
 from recommender.ranking.explain import explanation_of, reason_codes
 from recommender.ranking.explore import Explored, explore
 from recommender.ranking.model import LISTS
-from recommender.ranking.pipeline import Pool, Ranked, keeps_limits, rank, report_of
+from recommender.ranking.pipeline import (
+    Pool,
+    Ranked,
+    has_no_twins,
+    keeps_limits,
+    rank,
+    report_of,
+    similar_to,
+)
 from recommender.ranking.scenario import (
     NEEDS,
     TAKES,
@@ -84,6 +100,7 @@ class Shown:
     facts: Facts
     relevance: float  # 0 to 1
     reason: Reason | None
+    similar: list[Facts] = field(default_factory=list)  # the same thing again, which is not shown
 
 
 @dataclass(frozen=True)
@@ -234,7 +251,10 @@ def recommend(
             factors=found.factors,
             stand_in_ids=found.stand_in_ids,
             stand_in_weights=found.stand_in_weights,
+            topic_ids=found.topic_ids,
+            titles=found.titles,
         )
+        person = with_mix(person, taste, known.known, found.category_ids, found.topic_ids)
         asked = hold_against(side.wishes, found.vectors, found.category_ids, n_likes=n_likes)
         rules = rules_of(
             place,
@@ -253,14 +273,21 @@ def recommend(
             ranked = rank(person, pool, rules, asked, adjustments)
             explored = explore(
                 ranked.order,
-                ranked.parts.sum(axis=1),
+                # What stands for another is not tried beside it.
+                np.where(ranked.is_duplicate, -1.0, ranked.parts.sum(axis=1)),
                 found.shown,
                 found.taken,
                 share=exploration,
                 fits=fits,
                 rng=np.random.default_rng(served.int),  # so that its id gives the list again
             )
-            pinned = put_pins(explored, place.pins, pool.ids, limit=limit, fits=fits)
+            pinned = put_pins(
+                explored,
+                place.pins,
+                pool.ids,
+                limit=limit,
+                fits=lambda rows: fits(rows) and has_no_twins(ranked, rows),
+            )
             return ranked, explored, pinned
 
         pull = pull_of(side.steering, found.steers)
@@ -279,7 +306,11 @@ def recommend(
             effect = _effect(side.steering, found, without.order, pinned.order)
         ranked = replace(ranked, order=pinned.order)
         report = report_of(
-            ranked.order, ranked.relevance, pool, ranked.diversified, last_ids=side.last_shown
+            ranked.order,
+            np.where(ranked.is_duplicate, 0.0, ranked.relevance),
+            pool,
+            ranked.diversified,
+            last_ids=side.last_shown,
         )
         reasons = reason_codes(person, pool, ranked, ranked.order, asked)
         for number in pinned.explored:
@@ -418,7 +449,8 @@ def _rows(
     taste: Taste,
     wishes: Wishes,
 ) -> list[Shown]:
-    facts = store.facts(pool.ids[ranked.order])
+    twins = similar_to(ranked)
+    facts = store.facts(pool.ids[np.concatenate([ranked.order, *twins])])
     liked = np.flatnonzero(taste.liked)  # rows of what was touched
     return [
         Shown(
@@ -432,8 +464,11 @@ def _rows(
                 known.uuids[liked[reason.like]] if reason.like is not None else None,
                 wishes.texts[reason.wish] if reason.wish is not None else "",
             ),
+            similar=[facts[int(item)] for item in pool.ids[same]],
         )
-        for place, (row, reason) in enumerate(zip(ranked.order, reasons, strict=True), start=1)
+        for place, (row, reason, same) in enumerate(
+            zip(ranked.order, reasons, twins, strict=True), start=1
+        )
     ]
 
 
@@ -455,10 +490,19 @@ def similar(
         near = known.related_ids[0, taste][known.related_weights[0, taste] > 0]
         if len(near):
             sources.append(Source(weight=0.5, item_ids=near[: 3 * limit]))
-        found = store.find(side.space, sources, seen=[item_id], limit=limit, only=only)
-        facts = store.facts(found.ids)
-    cosine = found.vectors @ known.vectors[0] if len(found.ids) else []
+        found = store.find(side.space, sources, seen=[item_id], limit=2 * limit, only=only)
+        in_order = -np.arange(len(found.ids))
+        instead = shown_for(twins_of(found.vectors, found.titles), in_order)
+        rows = np.flatnonzero(instead == np.arange(len(instead)))[:limit]
+        twins = [np.flatnonzero(instead == row)[1:] for row in rows]  # the first of them is itself
+        facts = store.facts(found.ids[np.concatenate([rows, *twins])])
     return [
-        Shown(place, facts[int(item)], float(np.clip(close, 0, 1)), None)
-        for place, (item, close) in enumerate(zip(found.ids, cosine, strict=True), start=1)
+        Shown(
+            place,
+            facts[int(found.ids[row])],
+            float(np.clip(found.vectors[row] @ known.vectors[0], 0, 1)),
+            None,
+            [facts[int(item)] for item in found.ids[same]],
+        )
+        for place, (row, same) in enumerate(zip(rows, twins, strict=True), start=1)
     ]

@@ -28,7 +28,8 @@ from recommender.store import HOME, Facts, Place, Target
 
 STAGES = (
     *("shown", "later", "removed", "unavailable", "about", "seen", "muted", "scenario_filter"),
-    *("filter", "not_found", "exploration", "pinned", "relevance", "diversity", *CEILINGS),
+    *("filter", "not_found", "exploration", "pinned", "relevance", "duplicate"),
+    *("diversity", *CEILINGS),
 )
 KINDS_OF_REASON = ("wish", "voted", "similar", "popular", "new", "varied", "explored")
 KINDS_OF_REASON += tuple(ScenarioPin.Label.values)
@@ -139,11 +140,19 @@ class ReasonOut(serializers.Serializer):
     item = serializers.UUIDField(allow_null=True, help_text="the liked item behind it")
 
 
+class NamedOut(serializers.Serializer):
+    id = serializers.UUIDField()
+    title = serializers.CharField()
+
+
 class ShownOut(serializers.Serializer):
     rank = serializers.IntegerField()
     item = ItemOut()
     relevance = serializers.FloatField(help_text="0 to 1 in steps of 0.01")
     reason = ReasonOut(allow_null=True)
+    similar = NamedOut(
+        many=True, help_text="the same thing again, such as other editions, shown but once"
+    )
 
 
 class UnmetOut(serializers.Serializer):
@@ -158,7 +167,9 @@ class DiversityOut(serializers.Serializer):
 
     vector_distance = serializers.FloatField(help_text="mean of 1 - cosine over all pairs")
     category_distance = serializers.FloatField(help_text="mean of 1 - Jaccard over all pairs")
+    topic_distance = serializers.FloatField(help_text="mean of 1 - Jaccard over all pairs")
     distinct_categories = serializers.IntegerField()
+    distinct_topics = serializers.IntegerField()
     largest_category_share = serializers.FloatField()
     largest_creator_share = serializers.FloatField()
     relevance_kept = serializers.FloatField(help_text="DCG of the list ÷ that of relevance order")
@@ -207,11 +218,6 @@ class EffectOut(serializers.Serializer):
     muted = serializers.IntegerField(
         help_text="how much you muted: its items are no candidates, so they are not counted above"
     )
-
-
-class NamedOut(serializers.Serializer):
-    id = serializers.UUIDField()
-    title = serializers.CharField()
 
 
 class ScenarioOut(serializers.Serializer):
@@ -524,6 +530,10 @@ STAGES_IN_WORDS = {
         "It was found, but by relevance it stood at %(before)s of %(pool)s; the list has %(size)s"
         " places."
     ),
+    "duplicate": gettext_lazy(
+        "By relevance it stood at %(before)s, but the same thing stands in the list already, or was"
+        " more relevant."
+    ),
     "max_per_creator": gettext_lazy(
         "By relevance it stood at %(before)s, but the list already had as many of its creator as it"
         " may have."
@@ -587,6 +597,7 @@ def shown_out(shown: Shown) -> dict:
             "text": reason_text(shown.reason),
             "item": shown.reason.like_uuid and str(shown.reason.like_uuid),
         },
+        "similar": [named_out(facts) for facts in shown.similar],
     }
 
 

@@ -202,6 +202,7 @@ def card_of(
         "is_listed": shown is not None,
         "match": None if by_date else shown and percent(shown.relevance),
         "reason": shown and shown.reason and reason_text(shown.reason),
+        "similar": [facts_out(facts) for facts in shown.similar] if shown else [],
         **opinion_of(opinion),
     }
 

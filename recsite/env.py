@@ -41,5 +41,26 @@ def env_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
     return value
 
 
+def env_shares(name: str, default: str, names: tuple[str, ...]) -> dict[str, float]:
+    """Weights by name, as in "text=0.6, categories=0.4"; what is not named has none."""
+    value = os.environ.get(name, default)
+    allowed = ImproperlyConfigured(
+        f"{name}={value!r}: use NAME=NUMBER, ..., with names {', '.join(names)} and numbers from 0"
+        " to 1 that are not all 0"
+    )
+    shares = dict.fromkeys(names, 0.0)
+    for part in value.split(","):
+        one, _, number = (word.strip() for word in part.partition("="))
+        try:
+            shares[one] = float(number) if one in shares else -1.0
+        except ValueError:
+            raise allowed from None
+        if not 0 <= shares[one] <= 1:
+            raise allowed
+    if not any(shares.values()):
+        raise allowed
+    return shares
+
+
 def env_list(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]

@@ -9,7 +9,7 @@ from csp.constants import NONCE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
-from recsite.env import env_bool, env_choice, env_float, env_int, env_list
+from recsite.env import env_bool, env_choice, env_float, env_int, env_list, env_shares
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -306,6 +306,12 @@ DEFAULT_DIVERSITY = env_float("DEFAULT_DIVERSITY", 0.3, low=0, high=1)
 DIVERSITY_BUDGET = env_float("DIVERSITY_BUDGET", 0.02, low=0, high=1)
 DEFAULT_STRATEGY = env_choice("DEFAULT_STRATEGY", "mmr", ("mmr", "dpp"))
 MAX_PER_CREATOR = env_int("MAX_PER_CREATOR", 3, low=1, high=100)
+# What makes two items of a list alike.
+SIMILARITY_WEIGHTS = env_shares(
+    "SIMILARITY_WEIGHTS",
+    "text=0.6, categories=0.4",
+    ("text", "categories", "topics", "creator", "behaviour"),
+)
 POOL_SIZE = env_int("POOL_SIZE", 250, low=50, high=2000)
 # Of the places of a list, how many go to items that hardly anybody has seen; 0 for none.
 EXPLORATION_SHARE = env_float("EXPLORATION_SHARE", 0.05, low=0, high=0.5)

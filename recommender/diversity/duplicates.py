@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -46,26 +47,53 @@ def duplicate_of(vectors: np.ndarray, titles: Sequence[str], relevance: np.ndarr
     >>> duplicate_of(rows, ["Heat", "HEAT (special edition)", "Heat"], np.array([1, 2, 3])).tolist()
     [1, 1, 2]
     """
-    vectors, relevance = np.asarray(vectors, dtype=np.float32), np.asarray(relevance)
-    n = len(titles)
-    if vectors.ndim != 2 or len(vectors) != n or relevance.shape != (n,):
-        raise ValueError(
-            f"shapes disagree: vectors {vectors.shape}, {n} titles, relevance {relevance.shape}"
-        )
-    shown_for = np.arange(n)
-    near = np.triu(vectors @ vectors.T >= min(SAME_TITLE_COSINE, LIKE_TITLE_COSINE), 1)
-    near |= near.T
-    place = np.empty(n, dtype=np.int64)  # in the order of relevance
-    place[np.argsort(-relevance, kind="stable")] = np.arange(n)
-    for row in sorted(np.flatnonzero(near.any(axis=1)), key=place.__getitem__):
-        for other in sorted(np.flatnonzero(near[row]), key=place.__getitem__):
-            if place[other] > place[row]:
-                break
-            cosine = float(vectors[row] @ vectors[other])
-            if shown_for[other] == other and alike(titles[row], titles[other], cosine):
-                shown_for[row] = other
-                break
-    return shown_for
+    if np.shape(relevance) != (len(titles),):
+        raise ValueError(f"shapes disagree: {len(titles)} titles, relevance {np.shape(relevance)}")
+    return shown_for(twins_of(vectors, titles), np.asarray(relevance))
+
+
+def twins_of(vectors: np.ndarray, titles: Sequence[str]) -> np.ndarray:
+    """(m, 2) int64: all pairs of rows that are of one thing, the lower row first."""
+    vectors, n = np.asarray(vectors, dtype=np.float32), len(titles)
+    if vectors.ndim != 2 or len(vectors) != n:
+        raise ValueError(f"shapes disagree: vectors {vectors.shape}, {n} titles")
+    cosines = vectors @ vectors.T
+    near = np.argwhere(np.triu(cosines >= min(SAME_TITLE_COSINE, LIKE_TITLE_COSINE), 1))
+    twins = [
+        (one, two)
+        for one, two in near.tolist()
+        if alike(titles[one], titles[two], float(cosines[one, two]))
+    ]
+    return np.array(twins, dtype=np.int64).reshape(-1, 2)
+
+
+def shown_for(twins: np.ndarray, worth: np.ndarray, then: np.ndarray | None = None) -> np.ndarray:
+    """(n,) int64: of each row the row to show in its stead; see duplicate_of().
+
+    twins  (m, 2) as from twins_of()
+    worth  (n,): of a group that of the most worth is shown; of equals the one that has more of
+           `then` (n,), say feedback; then the lower one
+
+    >>> shown_for(np.array([[0, 1]]), np.array([0.5, 0.5]), then=np.array([0, 7])).tolist()
+    [1, 1]
+    """
+    n = len(worth)
+    if np.ndim(worth) != 1 or (then is not None and np.shape(then) != (n,)):
+        raise ValueError(f"shapes disagree: worth {np.shape(worth)}, then {np.shape(then)}")
+    if len(twins) and twins.max() >= n:
+        raise ValueError(f"a twin is row {twins.max()}, of {n}")
+    found = np.arange(n)
+    others: dict[int, list[int]] = {}
+    for one, two in np.asarray(twins).tolist():
+        others.setdefault(one, []).append(two)
+        others.setdefault(two, []).append(one)
+    then = np.zeros(n) if then is None else then
+    place = {row: (-worth[row], -then[row], row) for row in others}
+    for row in sorted(others, key=place.__getitem__):
+        before = (other for other in others[row] if place[other] < place[row])
+        shown = [other for other in before if found[other] == other]
+        found[row] = min(shown, key=place.__getitem__, default=row)
+    return found
 
 
 def alike(title: str, other: str, cosine: float) -> bool:
@@ -78,6 +106,7 @@ def alike(title: str, other: str, cosine: float) -> bool:
     return cosine >= LIKE_TITLE_COSINE and trigram_likeness(one, two) >= LIKE_TITLE
 
 
+@lru_cache(50_000)
 def plain(title: str) -> str:
     """A title as it is compared: words in lower case, without accents, articles and editions.
 
@@ -91,6 +120,7 @@ def plain(title: str) -> str:
     return " ".join(kept or words)
 
 
+@lru_cache(50_000)
 def numbers(title: str) -> Counter[str]:
     return Counter(NUMBER.findall(title))
 
@@ -101,6 +131,7 @@ def trigram_likeness(one: str, other: str) -> float:
     return len(first & second) / max(len(first | second), 1)
 
 
+@lru_cache(50_000)
 def _trigrams(title: str) -> set[str]:
     padded = (f"  {word} " for word in title.split())
     return {word[at : at + 3] for word in padded for at in range(len(word) - 2)}

@@ -27,6 +27,8 @@ class Report:
     strength: float  # what the strategy was given, 0 to 1
     pool_size: int
     list_size: int
+    topic_distance: float = 0.0  # mean of 1 - Jaccard over pairs, 0 to 1
+    distinct_topics: int = 0
     budget: float = 0.0  # share of relevance that might be given up
     in_last: float = 0.0  # share of the list that was in the last one too
     # Limits that turned down a row the strategy would have taken; and those that the list does not
@@ -50,8 +52,8 @@ def vector_distance(vectors: np.ndarray) -> float:
 
 
 def category_distance(categories: np.ndarray) -> float:
-    """Mean of 1 - Jaccard over all pairs of category sets (n, c), empty ones left out; 0 without
-    pair.
+    """Mean of 1 - Jaccard over all pairs of sets (n, c), of categories or of topics; empty ones are
+    left out; 0 without pair.
 
     >>> category_distance(np.array([[True, True], [False, True], [False, False]]))
     0.5
@@ -100,17 +102,19 @@ def report(
     *,
     strategy: str,
     diversity: float,
+    topics: np.ndarray | None = None,
 ) -> Report:
     """The report of the rows `order` of a pool, in the order shown.
 
     relevance (n,) at least 0, vectors (n, d) unit rows or rows of zeros, categories (n, c) bool,
-    creators (n,) below 0 for none: of the whole pool
+    topics (n, t) bool, creators (n,) below 0 for none: of the whole pool
     Distances of a list of one or none are 0, shares of an empty list 0. Relevance kept is 1 for the
     order of relevance, and where there is no relevance to keep.
     """
     order = np.asarray(order, dtype=np.int64)
     size = len(order)
     shown, by = categories[order], creators[order]
+    about = np.zeros((size, 0), dtype=bool) if topics is None else topics[order]
     in_category = shown.sum(axis=0)
     _, by_creator = np.unique(by[by >= 0], return_counts=True)
     return Report(
@@ -124,4 +128,6 @@ def report(
         strength=float(diversity),
         pool_size=len(relevance),
         list_size=size,
+        topic_distance=round(category_distance(about), DIGITS),
+        distinct_topics=int(np.count_nonzero(about.any(axis=0))),
     )

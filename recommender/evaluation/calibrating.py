@@ -7,18 +7,18 @@ that is chance.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import product
 
 import numpy as np
 
-from recommender.diversity import NEED_ASPECTS, STRATEGIES, Curve, Limits, Point, diversify
+from recommender.diversity import STRATEGIES, Curve, Limits, Point, diversify
 from recommender.diversity.measures import category_distance, relevance_kept, vector_distance
 from recommender.evaluation import metrics
 from recommender.evaluation.replay import Past, case, rows_by_person
 from recommender.ranking.assemble import membership
 from recommender.ranking.model import Model
-from recommender.ranking.pipeline import Person, Pool, Rules, likeness_of, rank
+from recommender.ranking.pipeline import Person, Pool, Rules, aspects_of, likeness_of, rank
 
 AT = 10  # length of the lists
 STRENGTHS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -156,6 +156,7 @@ def _values(
 
     values = [measured(ranked.order)]
     for strategy, strength in SETTINGS[1:]:
+        aspects_for, mix = aspects_of(person, pool, replace(rules, strategy=strategy))
         chosen = diversify(
             likeness,
             ranked.relevance,
@@ -166,7 +167,8 @@ def _values(
             limits=limits,
             categories=pool.categories,
             creators=pool.creators,
-            mix=person.mix if strategy in NEED_ASPECTS else None,
+            aspects=aspects_for,
+            mix=mix,
         )
         values.append(measured(chosen.order))
     return np.array(values)

@@ -14,7 +14,7 @@ from recommender.candidates.crowd import DAY, Events
 from recommender.candidates.fusion import reciprocal_rank
 from recommender.candidates.signals import WEIGHTS
 from recommender.candidates.taste import read_taste
-from recommender.ranking.assemble import HISTORY, Ask, Known, asks, person_of, pool_of
+from recommender.ranking.assemble import HISTORY, Ask, Known, asks, person_of, pool_of, with_mix
 from recommender.ranking.model import Model
 from recommender.ranking.pipeline import Person, Pool, Rules, rank
 from recommender.training.learned import Learned, learn
@@ -31,6 +31,8 @@ class Library(Protocol):
     creators: np.ndarray  # (n,) int64
     moments: np.ndarray  # (n,) float64
     shown: np.ndarray  # (n,) bool: it may be recommended
+    topic_ids: list[list[int]]
+    titles: list[str]
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ def case(
         learned.related_weights[rows],
         learned.factors[rows],
         learned.text_factors[rows],
+        *_kinds_of(past, taste.items),
     )
     touched = np.unique(events.items[history])
     person, voted = person_of(taste, known, model, touched=len(touched))
@@ -98,11 +101,14 @@ def case(
     fused = fused[fused != HIDDEN][:pool_size]
     rows = np.array([past.of_item[int(item)] for item in fused], dtype=np.int64)
     at = past.at[rows]
+    category_ids = [library.category_ids[row] for row in rows]
+    topic_ids = [library.topic_ids[row] for row in rows]
+    person = with_mix(person, taste, known, category_ids, topic_ids)
     pool = pool_of(
         voted,
         ids=fused,
         vectors=library.vectors[rows],
-        category_ids=[library.category_ids[row] for row in rows],
+        category_ids=category_ids,
         creators=library.creators[rows],
         popularity=learned.popularity[at],
         trend=learned.trend[at],
@@ -110,8 +116,20 @@ def case(
         factors=learned.factors[at],
         stand_in_ids=learned.stand_in_ids[at],
         stand_in_weights=learned.stand_in_weights[at],
+        topic_ids=topic_ids,
+        titles=[library.titles[row] for row in rows],
     )
     return person, pool
+
+
+def _kinds_of(past: Past, items: np.ndarray) -> tuple[list[list[int]], list[list[int]]]:
+    """Categories and topics of items; of one that has left the library, none."""
+    rows = [past.of_item.get(int(item), -1) for item in items]
+    library = past.library
+    return (
+        [library.category_ids[row] if row >= 0 else [] for row in rows],
+        [library.topic_ids[row] if row >= 0 else [] for row in rows],
+    )
 
 
 def list_for(

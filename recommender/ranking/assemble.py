@@ -5,13 +5,15 @@ history; from here on both are the same.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from recommender.candidates.factors import fold_in
 from recommender.candidates.interests import learn_interests
 from recommender.candidates.taste import Taste
+from recommender.diversity.aspects import shares
+from recommender.diversity.duplicates import twins_of
 from recommender.ranking.asked import Wishes, share_of
 from recommender.ranking.model import LISTS, PARTS, Model, untrained
 from recommender.ranking.pipeline import Person, Pool
@@ -47,6 +49,8 @@ class Known:
     related_weights: np.ndarray  # (n, 3, k) float32
     factors: np.ndarray  # (n, f) float32, zeros where there is none
     text_factors: np.ndarray  # (n, r) float32, zeros where there is none
+    category_ids: Sequence[Sequence[int]] = ()  # (n,) of each; none: unknown of all
+    topic_ids: Sequence[Sequence[int]] = ()
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,44 @@ def person_of(
         given=np.stack([given[:, number][liked] for number in range(len(VOTES))], axis=1),
     )
     return person, _votes(known.related_ids, given)
+
+
+def with_mix(
+    person: Person,
+    taste: Taste,
+    known: Known,
+    category_ids: Sequence[Sequence[int]],
+    topic_ids: Sequence[Sequence[int]],
+) -> Person:
+    """A person, and how much they like of each category and topic of a pool: (n,) ids of each."""
+    return replace(
+        person,
+        mix=mix_of(taste, known.category_ids, category_ids),
+        topic_mix=mix_of(taste, known.topic_ids, topic_ids),
+    )
+
+
+def mix_of(
+    taste: Taste, known_ids: Sequence[Sequence[int]], pool_ids: Sequence[Sequence[int]]
+) -> np.ndarray | None:
+    """(c,) float32 that add up to 1: how much of what was liked is of each kind that a pool has, in
+    the order of membership(); None where nothing is.
+
+    known_ids, pool_ids  kinds of each item of the history, and of each of the pool
+    A liked item counts what it was liked, shared among its kinds. It does not fade: calibration is
+    to all that somebody likes, and order has its own part in relevance. Source: Steck 2018,
+    doi:10.1145/3240323.3240372.
+    """
+    if not len(known_ids):
+        return None
+    rows = np.flatnonzero(taste.liked)
+    says = np.minimum(taste.liking[rows], 1.2)
+    # One table for both, so that a kind has one column.
+    both = membership([*pool_ids, *(known_ids[row] for row in rows)])
+    of_pool, of_likes = both[: len(pool_ids)], both[len(pool_ids) :]
+    mix = (says @ shares(of_likes.astype(np.float32)))[of_pool.any(axis=0)]
+    total = mix.sum()
+    return (mix / total).astype(np.float32) if total > 0 else None
 
 
 def factors_of(taste: Taste, factors: np.ndarray, gram: np.ndarray) -> np.ndarray:
@@ -220,8 +262,12 @@ def pool_of(
     factors: np.ndarray,
     stand_in_ids: np.ndarray,
     stand_in_weights: np.ndarray,
+    topic_ids: Sequence[Sequence[int]] | None = None,
+    titles: Sequence[str] | None = None,
 ) -> Pool:
     """The pool of candidates with the votes for each.
+
+    titles  (n,) to tell by what is the same thing twice; without them nothing is
 
     stand_in_ids, stand_in_weights  (n, s) for an item nobody has touched: the votes for these are
                                     its own, as far as they weigh; -1 where there is none
@@ -243,6 +289,8 @@ def pool_of(
         votes=votes,
         factors=factors,
         touched=~new & ((popularity > 0) | votes.any(axis=1)),
+        topics=None if topic_ids is None else membership(topic_ids),
+        twins=None if titles is None else twins_of(vectors, titles),
     )
 
 

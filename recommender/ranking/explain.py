@@ -23,6 +23,7 @@ STRONG_VOTE = 0.1  # of the strongest vote in the pool
 POPULAR = 0.3
 ASKED = 0.4  # of the best in the pool; a kind that was named has as much by itself
 FRESH_DAYS = 30.0
+DUPLICATE = "duplicate"  # what keeps the same thing from a list twice, beside its ceilings
 CUT = "cut"  # what the parts say beyond 0 and 100
 ALL_PARTS = (*PARTS, *wishes.PARTS, *adjust.PARTS)  # of relevance
 
@@ -128,7 +129,9 @@ class Explanation:
     pool: list[int]  # ids of all candidates, by relevance
     relevance: list[int]  # of all candidates, in that order
     cut: int  # so far down by relevance the list might have reached
-    capped: dict[str, list[int]]  # by the ceiling that kept them out, ids among these
+    capped: dict[
+        str, list[int]
+    ]  # by the ceiling that kept them out, or as duplicates, ids of these
     displaced: list[int]  # ids whose place was given away to explore
     mutes: list[tuple[str, int]]  # kinds and ids of what the person had muted
     made_way: list[int] = field(default_factory=list)  # ids that left the list for a pin
@@ -166,7 +169,10 @@ def explanation_of(
     names = (*ranked.names, CUT)
     order = np.argsort(-ranked.relevance, kind="stable")
     chosen = ranked.diversified.order
-    cut, capped = passed_over(chosen, order, ceilings_full(chosen, pool, rules))
+    full = ceilings_full(chosen, pool, rules)
+    if ranked.is_duplicate.any():
+        full = {DUPLICATE: ranked.is_duplicate} | full
+    cut, capped = passed_over(chosen, order, full)
     has_vector = np.flatnonzero(person.like_vectors.any(axis=1))
     return Explanation(
         parts=[names[column] for column in there],

@@ -17,7 +17,8 @@ from recommender.diversity import (
     diversify,
     measures,
 )
-from recommender.diversity.features import CATEGORY_SHARE, joint_features
+from recommender.diversity.duplicates import shown_for
+from recommender.diversity.features import Shares, joint_features, mixed_features
 from recommender.diversity.measures import Report
 from recommender.ranking import asked as wishes
 from recommender.ranking import score
@@ -42,7 +43,10 @@ class Person:
     factors: np.ndarray  # (f,)
     related_ids: np.ndarray  # (l, 3, k) int64, of each like, -1 where there is none
     given: np.ndarray  # (l, 4, k) float32, the votes it gives them
-    mix: np.ndarray | None = None  # (c,) categories of what the person liked, None where unknown
+    # (c,) and (t,) shares of the pool's categories and topics in what the person liked, None where
+    # that has none of them; see assemble.mix_of()
+    mix: np.ndarray | None = None
+    topic_mix: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,17 @@ class Pool:
     votes: np.ndarray  # (n, 4) by the person's history
     factors: np.ndarray  # (n, f), zeros where there is none
     touched: np.ndarray  # (n,) bool, somebody gave feedback on it
+    topics: np.ndarray | None = None  # (n, t) bool
+    twins: np.ndarray | None = (
+        None  # (m, 2) rows that are the same thing; see duplicates.twins_of()
+    )
+
+    @property
+    def of_each(self) -> list[str]:
+        """Names of what has a row for each item."""
+        return [f.name for f in fields(self) if f.name != "twins" and f.default is not None] + (
+            ["topics"] if self.topics is not None else []
+        )
 
 
 @dataclass(frozen=True)
@@ -71,7 +86,7 @@ class Rules:
     # 0 to 1, the share of relevance that may be given up; in the place of the diversity if given
     budget: float | None = None
     limits: Limits = field(default_factory=Limits)
-    category_share: float = CATEGORY_SHARE
+    similarity: Shares = field(default_factory=Shares)  # of what makes two items alike
     # What strategies were measured to keep: budget and diversity then speak of that on average, and
     # no list costs more of its own relevance all the same.
     curve: Curve | None = None
@@ -83,12 +98,18 @@ class Ranked:
     """The list, and how it came about."""
 
     order: np.ndarray  # (k,) rows of the pool, in the order to show
+    shown_for: np.ndarray  # (n,) the row to show in the stead of each, itself but for duplicates
     relevance: np.ndarray  # (n,) float32, 0 to 1
     names: tuple[str, ...]  # of the parts: model.PARTS, then asked.PARTS and adjustments, if any
     parts: np.ndarray  # (n, names) float32 contributions
     best_like: np.ndarray  # (n,) row of the like most similar to it, -1 for none
     best_interest: np.ndarray  # (n,) the interest nearest to it, -1 for none
     diversified: Diversified  # how the order was chosen
+
+    @property
+    def is_duplicate(self) -> np.ndarray:
+        """(n,) bool: the same thing as another item, in whose stead it is not shown."""
+        return self.shown_for != np.arange(len(self.shown_for))
 
 
 def rank(
@@ -108,7 +129,7 @@ def rank(
     if rules.strategy not in (*STRATEGIES, NONE):
         raise ValueError(f"no strategy {rules.strategy!r}: {', '.join(STRATEGIES)} or none")
     n = len(pool.ids)
-    for name in (column.name for column in fields(pool)):
+    for name in pool.of_each:
         if len(getattr(pool, name)) != n:
             raise ValueError(f"{n} ids in the pool, {len(getattr(pool, name))} {name}")
 
@@ -128,20 +149,71 @@ def rank(
     parts = adjusted(parts, adjustments)
     names = (*names, *(adjustment.part for adjustment in adjustments))
     relevance = np.clip(parts.sum(axis=1), 0.0, 1.0)
+    instead = np.arange(n)
+    if pool.twins is not None and len(pool.twins):
+        instead = shown_for(pool.twins, relevance, then=pool.popularity)
+    # A slice copies nothing, and hardly a pool has a duplicate.
+    kept = np.flatnonzero(instead == np.arange(n))
+    rows = slice(None) if len(kept) == n else kept
+    aspects, mix = aspects_of(person, pool, rules)
     chosen = diversify(
-        likeness_of(pool, rules),
-        relevance,
+        likeness_of(pool, rules)[rows],
+        relevance[rows],
         rules.limit,
         **_asked(rules),
         limits=rules.limits,
-        categories=pool.categories,
-        creators=pool.creators,
-        mix=person.mix if rules.strategy in NEED_ASPECTS else None,
+        categories=pool.categories[rows],
+        creators=pool.creators[rows],
+        aspects=None if aspects is None else aspects[rows],
+        mix=mix,
     )
+    chosen = replace(chosen, order=kept[chosen.order])
     to_likes = pool.vectors @ person.like_vectors.T
     return Ranked(
-        chosen.order, relevance, names, parts, _nearest(to_likes), _nearest(to_interests), chosen
+        chosen.order,
+        instead,
+        relevance,
+        names,
+        parts,
+        _nearest(to_likes),
+        _nearest(to_interests),
+        chosen,
     )
+
+
+def aspects_of(
+    person: Person, pool: Pool, rules: Rules
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """(n, a) what a strategy over aspects goes by, None for one that goes by none; and (a,) how
+    much the person wants of each, None where that is unknown.
+
+    Calibration is to the categories of what was liked, as in its paper; xQuAD answers to topics
+    too, which together are wanted as much as categories together.
+    """
+    if rules.strategy not in NEED_ASPECTS:
+        return None, None
+    if rules.strategy != "xquad" or pool.topics is None or not pool.topics.any():
+        return pool.categories, person.mix
+    aspects = np.concatenate([pool.categories, pool.topics], axis=1)
+    mixes = (person.mix, pool.categories), (person.topic_mix, pool.topics)
+    if all(mix is None for mix, _ in mixes):
+        return aspects, None
+    known = [np.zeros(of.shape[1], np.float32) if mix is None else mix for mix, of in mixes]
+    return aspects, np.concatenate(known)
+
+
+def has_no_twins(ranked: Ranked, rows: np.ndarray) -> bool:
+    """Whether rows of the pool are all of other things."""
+    return len(np.unique(ranked.shown_for[rows])) == len(rows)
+
+
+def similar_to(ranked: Ranked) -> list[np.ndarray]:
+    """Of each row of the list the rows that are the same thing and not in the list."""
+    twins = np.flatnonzero(
+        ranked.is_duplicate & ~np.isin(np.arange(len(ranked.shown_for)), ranked.order)
+    )
+    of = ranked.shown_for
+    return [twins[of[twins] == of[row]] for row in ranked.order]
 
 
 def keeps_limits(pool: Pool, rules: Rules) -> Callable[[np.ndarray], bool]:
@@ -175,7 +247,18 @@ def ceilings_full(order: np.ndarray, pool: Pool, rules: Rules) -> dict[str, np.n
 
 def likeness_of(pool: Pool, rules: Rules) -> np.ndarray:
     """(n, f) unit rows, whose products are how like the items of the pool are."""
-    return joint_features(pool.vectors, pool.categories, category_share=rules.category_share)
+    say = rules.similarity
+    if say.text + say.categories and not (say.topics or say.creator or say.behaviour):
+        share = say.categories / (say.text + say.categories)
+        return joint_features(pool.vectors, pool.categories, category_share=share)
+    return mixed_features(
+        say,
+        text=pool.vectors,
+        categories=pool.categories,
+        topics=np.zeros((len(pool.ids), 0)) if pool.topics is None else pool.topics,
+        creators=pool.creators,
+        behaviour=pool.factors,
+    )
 
 
 def _asked(rules: Rules) -> dict:
@@ -208,6 +291,7 @@ def report_of(
         pool.creators,
         strategy=chosen.strategy,
         diversity=chosen.strength,
+        topics=pool.topics,
     )
     return replace(
         report,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 
 from recommender.diversity import Curve, Limits
+from recommender.diversity.features import Shares
 from recommender.ranking.adjust import Adjustment
 from recommender.ranking.assemble import Ask
 from recommender.ranking.explore import Explored
@@ -102,6 +103,7 @@ class Site:
     max_per_creator: int | None
     exploration: float = 0.0
     curve: Curve | None = None  # what strategies were measured to keep
+    similarity: Shares = field(default_factory=Shares)
 
 
 def rules_of(
@@ -140,6 +142,7 @@ def rules_of(
         strategy or scenario.strategy or site.strategy,
         budget,
         Limits(**found),
+        similarity=site.similarity,
         curve=site.curve,
         model=model,
     )

@@ -18,7 +18,7 @@ from recommender.ranking.scenario import About
 from recommender.ranking.steered import Steer
 from recommender.store.filters import Condition, which_hold
 from recommender.store.spaces import Space
-from recommender.store.sql import MOMENT, SHOWN, as_text, from_binary
+from recommender.store.sql import MOMENT, SHARED_TOPICS, SHOWN, as_text, from_binary
 from recommender.store.steering import not_muted, which_apply
 from recommender.store.versions import factors_of, related_of, stand_ins_of
 
@@ -78,7 +78,7 @@ def touched(
             f"   ELSE substr(l.related_ids, 1, {8 * RELATED}) END,"
             " CASE WHEN q.n <= %s THEN l.related_weights"
             f"   ELSE substr(l.related_weights, 1, {2 * RELATED}) END, l.factors,"
-            " l.text_factors, q.n"
+            f" l.text_factors, {CATEGORIES}, {SHARED_TOPICS}, q.n"
             " FROM (SELECT * FROM unnest(%s::bigint[]) WITH ORDINALITY UNION ALL"
             f"   SELECT i.id, {LAST} FROM catalog_item i WHERE i.uuid = %s AND {SHOWN}) q (id, n)"
             " JOIN catalog_item i ON i.id = q.id"
@@ -89,10 +89,15 @@ def touched(
             [orderly, orderly, list(item_ids), about, version],
         )
         rows = cursor.fetchall()
-    columns = list(zip(*rows, strict=True)) or [()] * 9
-    ids, titles, uuids, vectors, related_ids, related_weights, *factors, numbers = columns
-    related = related_of(related_ids, related_weights)
-    known = Known(from_binary(vectors, space.dimension), *related, *map(factors_of, factors))
+    columns = list(zip(*rows, strict=True)) or [()] * 11
+    ids, titles, uuids, vectors, related_ids, related_weights, *others, numbers = columns
+    factors, text_factors, *kinds = others
+    known = Known(
+        from_binary(vectors, space.dimension),
+        *related_of(related_ids, related_weights),
+        *map(factors_of, (factors, text_factors)),
+        *kinds,
+    )
     found = Touched(known, titles, uuids, ids)
     n = len(ids) - numbers.count(LAST)
     return replace(found.first(n), about=found.named(n)) if n < len(ids) else found
@@ -118,6 +123,8 @@ class Found:
     uuids: list[UUID]
     vectors: np.ndarray  # (n, d) float32, zeros where there is none yet
     category_ids: list[list[int]]
+    topic_ids: list[list[int]]  # those that several items share
+    titles: list[str]
     creators: np.ndarray  # (n,) int64 first creator, -1 without
     steers: list[list[int]]  # numbers of what the person steers by that speaks of each
     boosted: np.ndarray  # (n, b) bool: which of the boosts asked for are true of each
@@ -175,7 +182,8 @@ def find(
             f"WITH seen AS MATERIALIZED (SELECT unnest(%s::bigint[]) AS id),{first}"
             f" found (item_id, source, rank) AS ({' UNION ALL '.join(branches)}),"
             " fused AS (SELECT f.item_id,"
-            f" sum((CASE f.source {say} END) / ({CONSTANT} + f.rank)) AS score,"
+            # Rounded as reciprocal_rank() is, so that equals are equal however they add up.
+            f" round(sum((CASE f.source {say} END) / ({CONSTANT} + f.rank)), 12) AS score,"
             " bit_or(1::bigint << f.source) AS sources FROM found f"
             f" JOIN catalog_item i ON i.id = f.item_id WHERE {may.sql}{passes}"
             f" GROUP BY f.item_id ORDER BY score DESC, f.item_id LIMIT {int(limit)})"
@@ -315,9 +323,10 @@ def _ordered(source: Source, may: Condition, only: Condition | None, pool: int) 
     ]
 
 
+CATEGORIES = "ARRAY(SELECT ic.category_id FROM catalog_item_categories ic WHERE ic.item_id = i.id)"
 _COLUMNS = (
     " SELECT i.id, f.sources, i.uuid, halfvec_send(e.embedding),"
-    " ARRAY(SELECT ic.category_id FROM catalog_item_categories ic WHERE ic.item_id = i.id),"
+    f" {CATEGORIES}, {SHARED_TOPICS}, i.title,"
     " coalesce((SELECT c.creator_id FROM catalog_itemcreator c WHERE c.item_id = i.id"
     "   ORDER BY c.position LIMIT 1), -1), {steers}, {boosted},"
     " coalesce(p.score, 0), coalesce(p.trend, 0), coalesce(x.shown, 0),"
@@ -344,6 +353,8 @@ def _found(rows: list[tuple], space: Space | None) -> Found:
         uuids,
         vectors,
         categories,
+        topics,
+        titles,
         creators,
         steers,
         boosted,
@@ -358,6 +369,8 @@ def _found(rows: list[tuple], space: Space | None) -> Found:
         list(uuids),
         from_binary(vectors, space.dimension) if space else np.zeros((len(ids), 1), np.float32),
         list(categories),
+        list(topics),
+        list(titles),
         np.array(creators, dtype=np.int64),
         list(steers),
         np.array(boosted, dtype=bool).reshape(len(ids), -1),
@@ -379,6 +392,8 @@ def _empty(space: Space | None) -> Found:
         none.astype(np.int64),
         [],
         np.zeros((0, space.dimension if space else 1), np.float32),
+        [],
+        [],
         [],
         none.astype(np.int64),
         [],

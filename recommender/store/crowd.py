@@ -10,7 +10,7 @@ from catalog.models import Feedback
 from recommender.candidates.signals import KINDS
 from recommender.store.comments import SIGN, UNREAD, value_of
 from recommender.store.spaces import Space
-from recommender.store.sql import LIVE, MOMENT, NO_GUEST, SHOWN, from_binary
+from recommender.store.sql import LIVE, MOMENT, NO_GUEST, SHARED_TOPICS, SHOWN, from_binary
 
 # LIVE as of a moment, given twice: what replaced an opinion later had not replaced it then.
 _HELD = (
@@ -103,6 +103,8 @@ class Library:
     creators: np.ndarray  # (n,) int64
     moments: np.ndarray  # (n,) float64
     shown: np.ndarray  # (n,) bool: it may be recommended now
+    topic_ids: list[list[int]]  # those that several items share
+    titles: list[str]
 
 
 def library(space: Space | None) -> Library:
@@ -116,7 +118,7 @@ def library(space: Space | None) -> Library:
             "   FROM catalog_item_categories ic WHERE ic.item_id = i.id),"
             " coalesce((SELECT c.creator_id FROM catalog_itemcreator c WHERE c.item_id = i.id"
             f"   ORDER BY c.position LIMIT 1), -1), extract(epoch FROM {MOMENT})::float8,"
-            f" {SHOWN} FROM catalog_item i"
+            f" {SHOWN}, {SHARED_TOPICS}, i.title FROM catalog_item i"
             " LEFT JOIN recommender_itemembedding e ON e.item_id = i.id"
             f" AND e.space_id = {int(number)} ORDER BY i.id"
         )
@@ -130,6 +132,8 @@ def library(space: Space | None) -> Library:
         np.array([row[3] for row in rows], dtype=np.int64),
         np.array([row[4] for row in rows], dtype=np.float64),
         np.array([row[5] for row in rows], dtype=bool),
+        [row[6] for row in rows],
+        [row[7] for row in rows],
     )
 
 

@@ -15,6 +15,7 @@ from django.db.models import Q
 
 from catalog.models import Category, Item
 from recommender.diversity import Limits
+from recommender.diversity.features import Shares
 from recommender.filtering.expression import FilterError, parse
 from recommender.filtering.fields import Field
 from recommender.models import Scenario as Row
@@ -102,7 +103,8 @@ def site_rules(calibrated: Calibrated | None = None) -> Site:
         calibrated.strategy if calibrated else settings.DEFAULT_STRATEGY,
         settings.MAX_PER_CREATOR,
         settings.EXPLORATION_SHARE,
-        calibrated.curve if calibrated else None,
+        similarity=Shares(**settings.SIMILARITY_WEIGHTS),
+        curve=calibrated.curve if calibrated else None,
     )
 
 

@@ -16,6 +16,8 @@ TOPICS = (
     "recommender_itemtopic it JOIN recommender_topic t"
     " ON t.id = it.topic_id AND NOT it.is_removed AND NOT t.is_hidden"
 )
+# Ids of what an item of a statement about `catalog_item i` shares with others.
+SHARED_TOPICS = f"ARRAY(SELECT it.topic_id FROM {TOPICS} WHERE it.item_id = i.id AND t.is_shared)"
 MOMENT = "coalesce(i.published_at, i.created_at)"
 SCAN_TUPLES = 40_000  # how far a filtered vector search may go on
 

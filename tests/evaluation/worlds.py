@@ -19,6 +19,8 @@ class Library:
     creators: np.ndarray
     moments: np.ndarray
     shown: np.ndarray
+    topic_ids: list[list[int]]
+    titles: list[str]
 
 
 N_PEOPLE, N_ITEMS, EACH = 40, 40, 12
@@ -34,6 +36,8 @@ def library(**changed) -> Library:
         "creators": np.full(N_ITEMS, -1),
         "moments": np.zeros(N_ITEMS),
         "shown": np.ones(N_ITEMS, bool),
+        "topic_ids": [[n % 3] for n in range(N_ITEMS)],
+        "titles": [f"item {n}" for n in range(N_ITEMS)],
     }
     return Library(**(fields | changed))
 
