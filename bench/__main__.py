@@ -2,6 +2,7 @@
 
 make bench ARGS="requests --items=10000"
 make bench ARGS=filters
+make bench ARGS=reach
 make bench ARGS="quality --data ml-100k --split loo --system popularity"
 """
 
@@ -31,6 +32,10 @@ def main() -> int:
         from bench.quality import run
 
         run.main(options)
+    if options.part in (None, "reach"):
+        from bench.reach import run as reach
+
+        reach.main()
     return 0
 
 
@@ -39,7 +44,10 @@ def parsed(words: list[str]) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "part", nargs="?", choices=["requests", "filters", "quality"], help="all if omitted"
+        "part",
+        nargs="?",
+        choices=["requests", "filters", "quality", "reach"],
+        help="all if omitted",
     )
     requests = parser.add_argument_group("requests and filters")
     requests.add_argument("--items", type=int, action="append", help="sizes of the catalogue")

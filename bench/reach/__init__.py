@@ -1,0 +1,1 @@
+"""Diversity kept against relevance: ours beside pyversity, over the same candidates."""
