@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
@@ -19,6 +20,7 @@ from catalog.admin import MOST, Big, ItemAdmin, ReadOnly
 from catalog.models import Item
 from recommender import jobs, learn, store, train
 from recommender.evaluation.curve import Frame, lines
+from recommender.evaluation.picture import Spot, picture
 from recommender.models import (
     Calibration,
     EmbeddingSpace,
@@ -289,6 +291,34 @@ class CalibrationAdmin(ReadOnly):
     list_filter = ["scenario", "strategy"]
     ordering = ["-made_at", "-id"]
     exclude = ["curves"]
+    readonly_fields = ["pictures"]
+
+    @admin.display(description=gettext_lazy("relevance against diversity"))
+    def pictures(self, obj: Calibration) -> str:
+        points = obj.curves.get("points", [])
+        plain = [point for point in points if point["strategy"] == "none"]
+        figures = []
+        for measure, label in (
+            ("vector_distance", _("distance of vectors")),
+            ("category_distance", _("distance of categories")),
+            ("alpha_ndcg", "alpha-NDCG@10"),
+            ("miscalibration", _("miscalibration")),
+        ):
+            spots: dict[str, list[Spot]] = {}
+            for point in points:
+                if point["strategy"] != "none":
+                    line = spots.setdefault(point["strategy"], [_spot(plain[0], measure)])
+                    line.append(_spot(point, measure))
+            title = _("NDCG kept against %(measure)s, with intervals of 95 %%")
+            svg = picture(spots, title=title % {"measure": label}, across=_("NDCG kept"), up=label)
+            figures.append((mark_safe(svg),))  # made of numbers and names that it escapes
+        return format_html_join("", '<figure class="curve">{}</figure>', figures)
+
+
+def _spot(point: dict, measure: str) -> Spot:
+    kept, low, high = point["kept"]
+    text = f"{point['strategy']} {point['strength']:g}: {kept:.3f} [{low:.3f}, {high:.3f}],"
+    return Spot(kept, point[measure], low, high, f"{text} {point[measure]:.3f}")
 
 
 class StateFilter(admin.SimpleListFilter):
