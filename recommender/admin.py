@@ -1,12 +1,17 @@
 """The operator's view of what was derived, served and is waiting, and what an operator sets."""
 
+import contextlib
+from uuid import UUID
+
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.forms.models import construct_instance
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
@@ -17,10 +22,13 @@ from django.views.decorators.http import require_POST
 
 from catalog import services
 from catalog.admin import MOST, Big, ItemAdmin, ReadOnly
-from catalog.models import Item
-from recommender import jobs, learn, store, train
+from catalog.models import Category, Item, User
+from recommender import jobs, learn, scenarios, store, train
+from recommender.diversity import STRATEGIES
 from recommender.evaluation.curve import Frame, lines
 from recommender.evaluation.picture import Spot, picture
+from recommender.filtering.expression import FilterError
+from recommender.filtering.fields import fields_with
 from recommender.models import (
     Calibration,
     EmbeddingSpace,
@@ -28,9 +36,14 @@ from recommender.models import (
     Job,
     KindWeight,
     ModelVersion,
+    Scenario,
+    ScenarioPin,
     Served,
     Topic,
 )
+from recommender.ranking.explain import out_of_100
+from recommender.recommend import recommend
+from recommender.serializers import facts_out, filter_fault, reason_text, scenario_name
 from recommender.understanding.topics import language_of, slug_of
 
 
@@ -488,3 +501,214 @@ class KindWeightAdmin(Big):
             "%d weight is the default again.", "%d weights are the default again.", len(changed)
         )
         self.message_user(request, text % len(changed), messages.SUCCESS)
+
+
+# --- scenarios --------------------------------------------------------------------------------
+
+
+class ScenarioForm(forms.ModelForm):
+    strategy = forms.ChoiceField(
+        label=gettext_lazy("strategy"),
+        required=False,
+        choices=[("", "—"), *((name, name) for name in STRATEGIES)],
+    )
+
+    def clean(self) -> dict:
+        data = super().clean()
+        for name, nothing in (("names", {}), ("sources", {}), ("boosts", [])):
+            data[name] = nothing if data.get(name) is None else data[name]
+        if not self.errors:
+            row = construct_instance(self, Scenario())
+            for fault in scenarios.faults_of(row, fields_with(store.declared())):
+                is_filter = isinstance(fault.what, FilterError)
+                self.add_error(fault.field, filter_fault(fault.what) if is_filter else fault.what)
+        return data
+
+
+class PinFormSet(forms.BaseInlineFormSet):
+    def clean(self) -> None:
+        super().clean()
+        if not any(self.errors) and (faults := scenarios.faults_of_pins(self.pins())):
+            raise forms.ValidationError([fault.what for fault in faults])
+
+    def pins(self) -> list[ScenarioPin]:
+        """Those that are to be, saved or not."""
+        return [
+            form.instance
+            for form in self.forms
+            if form.instance.item_id and not form.cleaned_data.get("DELETE")
+        ]
+
+
+class PinsInline(admin.TabularInline):
+    model = ScenarioPin
+    formset = PinFormSet
+    autocomplete_fields = ["item"]
+    ordering = ["place"]
+    extra = 0
+
+
+class PreviewForm(forms.Form):
+    """Whose list to make, and of what."""
+
+    prefix = "preview"
+    person = forms.CharField(
+        label=gettext_lazy("Person"),
+        required=False,
+        help_text=gettext_lazy("e-mail or public id; empty: somebody we do not know"),
+    )
+    category = forms.ModelChoiceField(
+        Category.objects.order_by("slug"),
+        label=gettext_lazy("Category"),
+        required=False,
+        to_field_name="slug",
+    )
+    item = forms.UUIDField(
+        label=gettext_lazy("Item"), required=False, help_text=gettext_lazy("public id")
+    )
+
+    def clean_person(self) -> int | None:
+        """Primary key."""
+        said = self.cleaned_data["person"].strip()
+        if not said:
+            return None
+        try:
+            who = {"uuid": UUID(said)}
+        except ValueError:
+            who = {"email": said.lower()}
+        if (key := User.objects.filter(**who).values_list("pk", flat=True).first()) is None:
+            raise forms.ValidationError(_("There is no such person."))
+        return key
+
+
+@admin.register(Scenario)
+class ScenarioAdmin(Big):
+    """Where lists are shown, by which rules. What is saved counts from the next request."""
+
+    form = ScenarioForm
+    inlines = [PinsInline]
+    list_display = ["slug", "shown_name", "kind", "position", "is_active"]
+    list_editable = ["position", "is_active"]
+    list_filter = ["kind", "is_active"]
+    ordering = ["position", "id"]
+    fieldsets = [
+        (None, {"fields": ["slug", "names", "kind", ("position", "is_active")]}),
+        (
+            gettext_lazy("Candidates"),
+            {"fields": ["sources", "filter", "again_after_days", "exploration", "rotation"]},
+        ),
+        (gettext_lazy("Relevance"), {"fields": ["half_life_days", "boosts"]}),
+        (
+            gettext_lazy("Variety"),
+            {
+                "fields": [
+                    ("diversity", "budget", "strategy"),
+                    ("min_categories", "max_per_category", "max_per_creator", "max_similarity"),
+                ]
+            },
+        ),
+    ]
+
+    class Media:
+        css = {"all": ["operator.css"]}
+
+    @admin.display(description=gettext_lazy("name"))
+    def shown_name(self, obj: Scenario) -> str:
+        return scenario_name(store.Place(obj.slug, obj.names, obj.kind))
+
+    def get_urls(self) -> list:
+        preview = self.admin_site.admin_view(require_POST(self.preview))
+        name = "recommender_scenario_preview"
+        return [
+            path("preview/", preview, name=name),
+            path("<int:pk>/preview/", preview, name=name),
+            *super().get_urls(),
+        ]
+
+    def has_preview_permission(self, request: HttpRequest) -> bool:
+        """A list tells of its person."""
+        return self.has_view_permission(request) and request.user.has_perm(
+            "recommender.view_served"
+        )
+
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        context = {}
+        if self.has_preview_permission(request):
+            args = [object_id] if object_id else []
+            context = {
+                "preview_url": reverse("admin:recommender_scenario_preview", args=args),
+                "preview": PreviewForm(),
+            }
+        return super().changeform_view(
+            request, object_id, form_url, context | (extra_context or {})
+        )
+
+    def preview(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
+        """The list that a person would get by what is written in the form; nothing is kept."""
+        if not self.has_preview_permission(request):
+            raise PermissionDenied
+        saved = self.get_object(request, str(pk)) if pk else None
+        if pk and saved is None:
+            raise Http404
+        form = self.get_form(request, saved, change=pk is not None)(request.POST, instance=saved)
+        formsets = [  # none, for who may not see pins
+            formset(request.POST, instance=form.instance, prefix=formset.get_default_prefix())
+            for formset, _inline in self.get_formsets_with_inlines(request, saved)
+        ]
+        who = PreviewForm(request.POST)
+        context = self.admin_site.each_context(request) | {
+            "title": _("Preview: %(slug)s") % {"slug": request.POST.get("slug", "")},
+            "opts": self.opts,
+            "original": saved,
+        }
+        if all(shown.is_valid() for shown in (form, who, *formsets)):
+            pins = [pin for formset in formsets for pin in formset.pins()]
+            context |= self.list_of(form.instance, pins, who.cleaned_data)
+        else:
+            in_pins = [row for formset in formsets for row in formset.forms]
+            context["problems"] = problems_of(form, who, *in_pins)
+            context["problems"] += [text for f in formsets for text in f.non_form_errors()]
+        return TemplateResponse(request, "admin/recommender/scenario/preview.html", context)
+
+    def list_of(self, row: Scenario, pins: list[ScenarioPin], who: dict) -> dict:
+        """What the template draws: the list, and where each of it stands as it is saved."""
+        unsaved = store.scenario_of(vars(row), store.pins_now(pins))
+        category = who["category"] and who["category"].slug
+        asked = {"category": category, "item": who["item"], "keep": False}
+        try:
+            made = recommend(who["person"], scenario=unsaved, **asked)
+        except services.Refused as refusal:
+            return {"problems": [refusal.message]}
+        before = None
+        if row.pk and (saved := store.scenario_called(Scenario.objects.get(pk=row.pk).slug)):
+            with contextlib.suppress(services.Refused):
+                by_saved = recommend(who["person"], scenario=saved, **asked)
+                before = {shown.facts.uuid: shown.rank for shown in by_saved.results}
+        return {
+            "rows": [
+                {
+                    "rank": shown.rank,
+                    "before": before and before.get(shown.facts.uuid),
+                    "item": facts_out(shown.facts),
+                    "address": reverse("admin:catalog_item_change", args=[shown.facts.id]),
+                    "match": out_of_100(shown.relevance),
+                    "reason": shown.reason and reason_text(shown.reason),
+                }
+                for shown in made.results
+            ],
+            "is_compared": before is not None,
+            "about": made.about,
+            "report": made.report,
+            "strategy": made.strategy,
+            "diversity": made.diversity,
+        }
+
+
+def problems_of(*shown: forms.Form) -> list[str]:
+    """What is wrong with fields, each by its label."""
+    return [
+        f"{form.fields[name].label}: {text}" if name in form.fields else text
+        for form in shown
+        for name, texts in form.errors.items()
+        for text in texts
+    ]

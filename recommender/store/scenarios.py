@@ -5,15 +5,16 @@ No statement here touches a table of people.
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
-from catalog.models import Category, Item
+from catalog.models import Item
 from recommender.diversity import Limits
 from recommender.diversity.features import Shares
 from recommender.filtering.expression import FilterError, parse
@@ -93,7 +94,18 @@ def scenario_called(slug: str) -> Scenario | None:
     row = Row.objects.filter(slug=slug, is_active=True).first()
     if row is None:
         return HOME if slug == HOME.slug else None
-    return scenario_of(vars(row))
+    return scenario_of(vars(row), pins_now(row.pins.order_by("place", "id")))
+
+
+def pins_now(pins: Iterable[ScenarioPin]) -> list[Pin]:
+    """Those whose time it is."""
+    now = timezone.now()
+    return [
+        Pin(pin.item_id, pin.place, pin.label)
+        for pin in pins
+        if (pin.starts_at is None or pin.starts_at <= now)
+        and (pin.ends_at is None or pin.ends_at > now)
+    ]
 
 
 def site_rules(calibrated: Calibrated | None = None) -> Site:
@@ -158,10 +170,6 @@ def active_places() -> list[Place]:
 def scenario_rows() -> list[Row]:
     """All of them, with their pins and the items of these."""
     return list(Row.objects.prefetch_related("pins__item"))
-
-
-def count_categories() -> int:
-    return Category.objects.count()
 
 
 def items_called(names: Sequence[str]) -> dict[str, int]:

@@ -22,6 +22,8 @@ from recommender.models import (
     Job,
     KindWeight,
     ModelVersion,
+    Scenario,
+    ScenarioPin,
     Served,
     Topic,
 )
@@ -52,6 +54,8 @@ def history(alice, films):
     make_version("v1")
     make_calibration()
     understand.understand_everything()
+    scenario = Scenario.objects.create(slug="fresh", kind="fresh", names={"en": "Fresh"})
+    ScenarioPin.objects.create(scenario=scenario, item=films[3], place=2)
 
 
 def address(model, what: str, *args) -> str:
