@@ -83,7 +83,7 @@ def _find(kind: str, said: str) -> Target:
 def _allowed(kind: str, said: str) -> str:
     if kind in ALLOWED:
         return ALLOWED[kind] % {"said": said}
-    slugs = store.categories_shown(limit=NAMED + 1)
+    slugs = [target.key for target in store.categories_shown(limit=NAMED + 1)]
     known = ", ".join(slugs[:NAMED]) + (" …" if len(slugs) > NAMED else "")
     return _("No item that is shown is of “%(said)s”. Give the slug of a category: %(known)s.") % {
         "said": said,

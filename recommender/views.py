@@ -38,6 +38,7 @@ from recommender import begin, explain, steer, store
 from recommender.forms import StartForm, SteerForm, TuneForm, WishForm
 from recommender.models import Steering, Wish
 from recommender.ranking.pipeline import NONE
+from recommender.ranking.scenario import NEEDS
 from recommender.ranking.steered import Steer
 from recommender.ranking.tuning import WISHES, Tuning, preset_of
 from recommender.recommend import Recommendation, Shown, recommend, similar
@@ -45,13 +46,14 @@ from recommender.search import LONGEST, search
 from recommender.serializers import (
     facts_out,
     reason_text,
+    scenario_name,
     target_name,
     why_not_out,
     why_out,
     words_of,
 )
 from recommender.steer import Steered
-from recommender.store import Facts, TopicOfItem
+from recommender.store import HOME, Facts, TopicOfItem
 
 private = cache_control(private=True, no_store=True)
 
@@ -62,6 +64,7 @@ SUGGESTIONS = 12
 SUGGESTION_PAGES = 5
 HISTORY_PAGE = 50
 LAST_PAGE = 200
+MOST_CATEGORIES = 60  # that are linked above a list of one
 
 
 # --- the list ---------------------------------------------------------------------------------
@@ -76,13 +79,82 @@ def for_you(request: HttpRequest) -> HttpResponse:
             with acting(request) as person:
                 steer.tune(person.pk, **tuned)
         if not request.htmx:
-            return redirect("for-you")
-    found = recommend(request.user.pk, **TuneForm(request.GET).tuned())
-    context = list_context(found, next_url=request.get_full_path())
+            return redirect(place_address(place_in(request.POST)))
+    asked = place_in(request.POST or request.GET)
+    found, asked = list_at(asked, request.user.pk, **TuneForm(request.GET).tuned())
+    address = place_address(asked)
+    next_url = address if request.method == "POST" else request.get_full_path()
+    context = list_context(found, next_url=next_url)
+    context |= places_context(found, asked)
     context["focus_list"] = request.htmx.trigger == "refresh"
     context["is_tuned"] = request.method == "POST"
     context["is_preset"] = "preset" in request.POST
-    return render(request, "_list.html" if request.htmx else "for_you.html", context)
+    is_part = request.htmx and not request.htmx.history_restore_request
+    return render(request, "_list.html" if is_part else "for_you.html", context)
+
+
+def place_in(data) -> dict[str, str]:
+    """The scenario that is asked for, with what it needs; nothing for home."""
+    asked = {name: data[name] for name in ("scenario", "category", "item") if data.get(name)}
+    return asked if asked.get("scenario") != HOME.slug else {}
+
+
+def place_address(asked: dict[str, str]) -> str:
+    return reverse("for-you", query=asked)
+
+
+def list_at(
+    asked: dict[str, str], user_id: int | None, **rules
+) -> tuple[Recommendation, dict[str, str]]:
+    """The list of a place, and what was asked for: of no category, the first."""
+    try:
+        item = UUID(asked["item"]) if "item" in asked else None
+    except ValueError:
+        raise Http404 from None
+    try:
+        return recommend(user_id, **asked | {"item": item}, **rules), asked
+    except Refused as refusal:
+        first = store.categories_shown(limit=1)
+        if (refusal.code, refusal.field) != ("required", "category") or not first:
+            raise Http404 from None
+    asked |= {"category": first[0].key}
+    return recommend(user_id, **asked, **rules), asked
+
+
+def places_context(found: Recommendation, asked: dict[str, str]) -> dict:
+    """Links to all lists, and where we are."""
+    places = [
+        {
+            "slug": place.slug,
+            "name": scenario_name(place),
+            "address": place_address({} if place.slug == HOME.slug else {"scenario": place.slug}),
+        }
+        for place in found.places
+        if NEEDS.get(place.kind) != "item" and (place.kind != "because" or found.likes)
+    ]
+    categories = []
+    if found.place.kind == "category":
+        categories = [
+            {
+                "slug": category.key,
+                "name": target_name(category),
+                "address": place_address(asked | {"category": category.key}),
+            }
+            for category in store.categories_shown(limit=MOST_CATEGORIES)
+        ]
+    return {
+        "place": {
+            "slug": found.place.slug,
+            "name": scenario_name(found.place),
+            "kind": found.place.kind,
+        },
+        "places": places if len(places) > 1 else [],
+        "categories": categories,
+        "category": asked.get("category"),
+        "about": found.about,
+        "asked": list(asked.items()),
+        "address": place_address(asked),
+    }
 
 
 @private

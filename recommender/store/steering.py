@@ -71,9 +71,9 @@ def targets_called(kind: str, said: str) -> list[Target]:
         return _targets(kind, _shown(kind).filter(name=said).order_by("id"))
 
 
-def categories_shown(*, limit: int) -> list[str]:
-    """Slugs of the first categories that some item that is shown is of."""
-    return list(_shown(KINDS.CATEGORY).order_by("slug").values_list("slug", flat=True)[:limit])
+def categories_shown(*, limit: int) -> list[Target]:
+    """The first categories that some item that is shown is of."""
+    return _targets(KINDS.CATEGORY, _shown(KINDS.CATEGORY).order_by("slug")[:limit])
 
 
 def targets(kind: str, ids: Sequence[int]) -> dict[int, Target]:

@@ -110,6 +110,7 @@ def set_up_commands(data: Path, check: bool) -> list[tuple[str, list[str]]]:
     films = ["--films", str(CHECK_FILMS)] if check else []
     commands = [
         ("tables", ["migrate", "--no-input", "--verbosity", "0"]),
+        ("the lists of the site", ["scenarios", "load", "--preset", "video", "--missing"]),
         ("films and their ratings", ["load_demo", *films]),
         ("a vector for every film", ["embed"]),
         ("interests, neighbours, popularity", ["learn"]),

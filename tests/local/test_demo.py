@@ -59,7 +59,14 @@ def names(commands: list[tuple[str, list[str]]]) -> list[str]:
 
 def test_the_steps_come_in_the_order_of_the_data(tmp_path):
     commands = demo.set_up_commands(tmp_path, check=False)
-    assert names(commands) == ["migrate", "install_model", "load_demo", "embed", "learn"]
+    assert names(commands) == [
+        "migrate",
+        "install_model",
+        "scenarios",
+        "load_demo",
+        "embed",
+        "learn",
+    ]
 
 
 def test_a_check_loads_two_thousand_films(tmp_path):
