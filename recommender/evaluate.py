@@ -5,7 +5,7 @@ and compared with what came after. No learned table is read: everything is learn
 events that may be known, so nothing of the future leaks in.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -29,7 +29,10 @@ from recommender.evaluation.trial import FEWEST_PEOPLE, TooFew, fit_past, target
 from recommender.ranking.assemble import membership
 from recommender.ranking.model import Model
 from recommender.ranking.pipeline import Rules
+from recommender.ranking.tuning import PRESETS, Tuning
 from recommender.store import Events
+
+YEAR = 365.25 * 86_400.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class System:
 
     name: str
     rules: Rules | None  # None: what is popular, the same for all but what each has seen
+    tuning: Tuning = field(default_factory=Tuning)
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,18 @@ def systems(k: int, diversity: float, limits: Limits) -> list[System]:
     ]
 
 
+def presets(k: int, diversity: float, limits: Limits) -> list[System]:
+    """What people may choose among; the first is what nobody has chosen."""
+    return [
+        System(
+            name,
+            Rules(k, diversity if preset.diversity is None else preset.diversity, limits=limits),
+            preset,
+        )
+        for name, preset in PRESETS.items()
+    ]
+
+
 def held_out(events: Events, *, holdout: float | None, at: datetime | None) -> np.ndarray:
     """(n,) bool: the events that are to be foretold. Raises TooFew when they say too little."""
     held = (
@@ -105,12 +121,14 @@ def evaluate(
     max_per_creator: int | None = None,
     pool_size: int = 200,
     most_people: int | None = None,
+    compared: Callable[[int, float, Limits], list[System]] = systems,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Evaluation:
     """Measure each system on the people who liked something in the part that is held out.
 
     holdout  each person's last part; or `at`: everything after a moment. What others did at the
              same time as the held-out part of a person may be known with `holdout`, not with `at`.
+    compared which systems; of presets() nothing is measured apart
     Raises   TooFew; splits.Leak if what is held out is known all the same, an error of ours
     """
     library, events = store.library(_space()), store.events()
@@ -125,8 +143,10 @@ def evaluate(
         raise TooFew("nobody liked an item afterwards that is still shown and was new to them")
     results = [
         _measured(system, past, model, people, targets, k, pool_size, progress)
-        for system in systems(k, diversity, Limits(max_per_creator=max_per_creator))
+        for system in compared(k, diversity, Limits(max_per_creator=max_per_creator))
     ]
+    if compared is presets:
+        return Evaluation(results, [])
     rules = Rules(limit=k, diversity=0.0, model=model)
     strangers = np.setdiff1d(list(targets), had_a_history)[:most_people].tolist()
     lengths = by_length(
@@ -182,12 +202,19 @@ def _measured(
     rows_of = rows_by_person(past.events.people)
     had = dict(zip(*np.unique(past.events.items, return_counts=True), strict=True))
     membership_of = membership(library.category_ids)
-    values: dict[str, list[float]] = {name: [] for name in MEASURES}
+    liked = is_good(past.events.kinds, past.events.values)
+    values: dict[str, list[float]] = {name: [] for name in dict.fromkeys(MEASURES + OF_PRESETS)}
     places = []
     for person in people:
         history = rows_of[person]
         shown = (
-            list_for(past, history, replace(system.rules, model=model), pool_size=pool_size)
+            list_for(
+                past,
+                history,
+                replace(system.rules, model=model),
+                pool_size=pool_size,
+                tuning=system.tuning,
+            )
             if system.rules
             else popular_for(past, history, k)
         )
@@ -201,6 +228,11 @@ def _measured(
         values["vector distance"].append(vector_distance(library.vectors[rows]))
         values["category distance"].append(category_distance(membership_of[rows]))
         values["novelty"].append(metrics.novelty(shown, had, len(rows_of)))
+        likes = [past.of_item.get(int(i), -1) for i in past.events.items[history[liked[history]]]]
+        likes = library.vectors[[row for row in likes if row >= 0]]
+        values["unlikeness"].append(metrics.unlikeness(library.vectors[rows], likes))
+        ages = np.maximum(past.now - library.moments[rows], 0.0)
+        values["age in years"].append(float(ages.mean() / YEAR) if len(ages) else 0.0)
         values["miscalibration"].append(
             metrics.miscalibration(membership_of[rows], membership_of[before])
         )
@@ -225,21 +257,23 @@ MEASURES = (
     "miscalibration",
 )
 
+OF_PRESETS = ("ndcg", "category distance", "unlikeness", "novelty", "age in years")
 
-def table(results: list[Result], k: int) -> str:
-    """All systems, with intervals, and the paired difference of NDCG to popularity."""
-    named = [f"{name}@{k}" for name in (*MEASURES, "coverage", "gini", "in common")]
+
+def table(results: list[Result], k: int, measures: Sequence[str] = MEASURES) -> str:
+    """All systems, with intervals, and the paired difference of NDCG to the first."""
+    named = [f"{name}@{k}" for name in (*measures, "coverage", "gini", "in common")]
     base = results[0].people["ndcg"]
     rows = []
     for result in results:
         ndcg = result.people["ndcg"]
         ratio = ndcg.mean() / max(base.mean(), 1e-9)
         difference = compare.paired(ndcg, base)
-        cells = [str(compare.bootstrap(result.people[name])) for name in MEASURES]
+        cells = [str(compare.bootstrap(result.people[name])) for name in measures]
         cells += [f"{n:.4f}" for n in (result.coverage, result.gini, result.in_common)]
         beside = "" if ndcg is base else f"× {ratio:.2f} ({difference.verdict})"
         rows.append([result.name, *cells, beside])
-    return _markdown(["system", *named, "NDCG beside popularity"], rows)
+    return _markdown(["system", *named, f"NDCG beside {results[0].name}"], rows)
 
 
 def table_of_lengths(groups: list[Group], k: int) -> str:

@@ -52,6 +52,21 @@ def novelty(shown: np.ndarray, people_of: dict[int, int], n_people: int) -> floa
     return float(-np.log2(shares).mean())
 
 
+def unlikeness(shown: np.ndarray, liked: np.ndarray) -> float:
+    """Mean of 1 - cosine with the nearest liked item: how far a list goes from what is known.
+
+    shown, liked  (n, d) and (l, d) unit rows. An empty list scores 0, and one for somebody who
+    liked nothing 1. Source: Vargas & Castells 2011, doi:10.1145/2043932.2043955, with the nearest
+    in the place of all.
+
+    >>> unlikeness(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1.0, 0.0]]))
+    0.5
+    """
+    if len(shown) == 0 or len(liked) == 0:
+        return float(len(shown) > 0)
+    return float(1.0 - (shown @ liked.T).max(axis=1).mean())
+
+
 def miscalibration(shown: np.ndarray, history: np.ndarray, alpha: float = 0.01) -> float:
     """KL divergence in nats of the list's mix of categories from that of the history, smoothed.
 

@@ -17,6 +17,7 @@ from recommender.candidates.taste import read_taste
 from recommender.ranking.assemble import HISTORY, Ask, Known, asks, person_of, pool_of, with_mix
 from recommender.ranking.model import Model
 from recommender.ranking.pipeline import Person, Pool, Rules, rank
+from recommender.ranking.tuning import Tuning, wished
 from recommender.training.learned import Learned, learn
 
 HIDDEN = -1  # in the place of an item that may not be shown
@@ -139,11 +140,18 @@ def list_for(
     *,
     pool_size: int,
     only: np.ndarray | None = None,
+    tuning: Tuning | None = None,
 ) -> np.ndarray:
-    """Item ids for the person of these rows of events (oldest first), as a request would; only as
-    of case()."""
+    """Item ids for the person of these rows of events (oldest first), as a request would.
+
+    only    as of case()
+    tuning  wishes of taste, or a list by date; the diversity is that of the rules
+    """
+    tuning = tuning or Tuning()
+    if tuning.chronological:
+        return newest_for(past, history, rules.limit, only)
     person, pool = case(past, history, rules.model, pool_size=pool_size, only=only)
-    return pool.ids[rank(person, pool, rules).order]
+    return pool.ids[rank(person, pool, rules, None, wished(tuning, person, pool)).order]
 
 
 def model_of(learned: Learned, like: Model) -> Model:
@@ -170,10 +178,24 @@ def popular_for(
     past: Past, history: Sequence[int], k: int, only: np.ndarray | None = None
 ) -> np.ndarray:
     """The k most popular items that the person of these rows has not had; only as of case()."""
+    return _first(past, history, k, only, past.learned.popularity[past.at])
+
+
+def newest_for(
+    past: Past, history: Sequence[int], k: int, only: np.ndarray | None = None
+) -> np.ndarray:
+    """The k newest items that the person of these rows has not had; only as of case()."""
+    there = past.library.moments <= past.now
+    free = (past.library.shown if only is None else only) & there
+    return _first(past, history, k, free, past.library.moments)
+
+
+def _first(
+    past: Past, history: Sequence[int], k: int, only: np.ndarray | None, score: np.ndarray
+) -> np.ndarray:
     free = past.library.shown if only is None else only
     seen = np.isin(past.library.ids, past.events.items[history]) | ~free
-    score = np.where(seen, -1.0, past.learned.popularity[past.at])
-    best = np.argsort(-score, kind="stable")[:k]
+    best = np.argsort(-np.where(seen, -np.inf, score), kind="stable")[:k]
     return past.library.ids[best[~seen[best]]]
 
 

@@ -35,7 +35,7 @@ class Tuning:
 CHRONOLOGICAL = "chronological"
 PRESETS = {
     "balanced": Tuning(),
-    "discovery": Tuning(diversity=0.5, novelty=0.6),
+    "discovery": Tuning(diversity=0.5, novelty=0.4),
     "niche": Tuning(popularity=-0.6),
     CHRONOLOGICAL: Tuning(chronological=True),
 }

@@ -21,6 +21,9 @@ class Command(BaseCommand):
         what.add_argument("--at", help="a moment (ISO): foretell what came after it")
         parser.add_argument("--k", type=int, default=10, help="length of the lists")
         parser.add_argument("--people", type=int, help="at most so many")
+        parser.add_argument(
+            "--presets", action="store_true", help="compare what people may choose among instead"
+        )
 
     def handle(self, *, holdout: float, at: str | None, k: int, people: int | None, **options):
         moment = None
@@ -44,12 +47,16 @@ class Command(BaseCommand):
                     max_per_creator=settings.MAX_PER_CREATOR,
                     pool_size=settings.POOL_SIZE,
                     most_people=people,
+                    compared=evaluate.presets if options["presets"] else evaluate.systems,
                     progress=bar.update,
                 )
             except evaluate.TooFew as reason:
                 raise CommandError(str(reason)) from None
         n = len(found.systems[0].people["ndcg"])
         self.stdout.write(f"{n} people, lists of {k} from pools of {settings.POOL_SIZE}\n\n")
+        if options["presets"]:
+            self.stdout.write(evaluate.table(found.systems, k, evaluate.OF_PRESETS))
+            return
         self.stdout.write(evaluate.table(found.systems, k))
         self.stdout.write("\nThe order of relevance by the length of the history\n\n")
         self.stdout.write(evaluate.table_of_lengths(found.lengths, k))
