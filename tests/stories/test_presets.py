@@ -8,7 +8,8 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from catalog import guests, services
-from recommender import evaluate, learn, steer, store
+from recommender import evaluate, steer, store
+from recommender.diversity import Limits
 from recommender.evaluation.replay import list_for, look_back
 from recommender.models import Preference, Scenario, Served
 from recommender.ranking.pipeline import Rules
@@ -217,15 +218,14 @@ def test_the_database_refuses_what_is_off_the_scale(alice, column):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_replay_makes_the_lists_of_a_request(as_alice, alice, shop, name, settings):
-    settings.MAX_PER_CREATOR = 3
-    learn.refresh_popularity()
+    embed_and_learn()  # of all that is known, as a replay does
     past = look_back(store.library(evaluate._space()), store.events())
-    version = store.active_version()
-    model = store.model_of_version(version.pk) if version else None
+    model = store.model_of_version(store.active_version().pk)
     preset = PRESETS[name]
     diversity = settings.DEFAULT_DIVERSITY if preset.diversity is None else preset.diversity
-    rules = Rules(10, diversity, **({"model": model} if model else {}))
+    limits = Limits(max_per_creator=settings.MAX_PER_CREATOR)
     rows = np.flatnonzero(past.events.people == alice.pk)
+    rules = Rules(10, diversity, limits=limits, model=model)
     replayed = list_for(past, rows, rules, pool_size=settings.POOL_SIZE, tuning=preset)
     live = recommend(alice.pk, limit=10, preset=name)
     assert replayed.tolist() == [row.facts.id for row in live.results]
