@@ -1,6 +1,8 @@
 """`manage.py scenarios`: a file is loaded whole or not at all, and what is wrong is named."""
 
+import re
 from io import StringIO
+from pathlib import Path
 
 import pytest
 import yaml
@@ -189,3 +191,9 @@ def test_the_presets_are_these():
 
 def test_a_site_without_scenarios_dumps_none():
     assert dump() == "scenarios: []\n"
+
+
+def test_the_example_of_the_documentation_can_be_loaded(write):
+    text = (Path(__file__).parents[2] / "docs/scenarios.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```yaml\n(.+?)```", text, re.DOTALL)
+    assert scenarios("load", write(example)) == "created: fresh\n"
