@@ -5,21 +5,26 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from catalog import queries, services
+from catalog.api import MOST_IN_A_BATCH
 from catalog.serializers import checked, item_detail_out
-from recommender import begin, explain, steer, store
+from catalog.services import Refused
+from recommender import begin, explain, notice, steer, store
 from recommender.filtering.expression import FilterError
 from recommender.models import Wish
 from recommender.recommend import recommend, similar
 from recommender.search import search
 from recommender.serializers import (
     TUNED,
+    ImpressionsIn,
+    ImpressionsOut,
     ItemWithTopicsOut,
     MeIn,
     MeOut,
@@ -83,6 +88,67 @@ class Scenarios(APIView):
     def get(self, request: Request) -> Response:
         """The places that lists are made for, in the order of showing."""
         return Response({"results": [scenario_out(place) for place in store.active_places()]})
+
+
+class Impressions(APIView):
+    @extend_schema(
+        request={"application/json": ImpressionsIn},
+        responses={
+            200: ImpressionsOut,
+            207: OpenApiResponse(ImpressionsOut(many=True), description="a batch"),
+        },
+        tags=["recommendations"],
+    )
+    def post(self, request: Request) -> Response:
+        """Tell what of your lists came into sight: one object, or a list of up to 100.
+
+        What was seen several times and not taken up steps back in later lists.
+        """
+        if isinstance(request.data, list):
+            return private(self._batch(request), status=207)
+        told = told_in(request.data)
+        (outcome,) = notice.notice(request.user.pk, [told])
+        if isinstance(outcome, Refused):
+            raise NotFound if outcome.code == "unknown_list" else outcome
+        return private(impressions_out(told.list, outcome))
+
+    def _batch(self, request: Request) -> list[dict]:
+        if not 1 <= len(request.data) <= MOST_IN_A_BATCH:
+            raise ValidationError(_("A batch has 1 to %d entries.") % MOST_IN_A_BATCH)
+        entries = []
+        for entry in request.data:
+            try:
+                entries.append(told_in(entry))
+            except ValidationError as error:
+                said = entry.get("list") if isinstance(entry, dict) else None
+                entries.append(
+                    {
+                        "list": None if said is None else str(said)[:36],
+                        "status": 400,
+                        "code": "validation",
+                        "detail": str(error.detail)[:500],
+                    }
+                )
+        told = [entry for entry in entries if isinstance(entry, notice.Told)]
+        outcomes = iter(notice.notice(request.user.pk, told))
+        return [
+            entry if isinstance(entry, dict) else impressions_out(entry.list, next(outcomes))
+            for entry in entries
+        ]
+
+
+def told_in(data: object) -> notice.Told:
+    if not isinstance(data, dict):
+        raise ValidationError(_("An impression is an object with a list and positions."))
+    clean = checked(ImpressionsIn, data)
+    return notice.Told(clean["list"], clean["positions"])
+
+
+def impressions_out(of: UUID, outcome: int | Refused) -> dict:
+    if isinstance(outcome, Refused):
+        status = 404 if outcome.code == "unknown_list" else 400
+        return {"list": str(of), "status": status, "code": outcome.code, "detail": outcome.message}
+    return {"list": str(of), "status": 200, "new": outcome}
 
 
 class Why(APIView):

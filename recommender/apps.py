@@ -12,9 +12,16 @@ class RecommenderConfig(AppConfig):
 
         receivers.connect()
         post_migrate.connect(list_kinds, sender=self, dispatch_uid="recommender.list_kinds")
+        post_migrate.connect(make_months, sender=self, dispatch_uid="recommender.make_months")
 
 
 def list_kinds(**_: object) -> None:
     from recommender import store
 
     store.list_kinds()
+
+
+def make_months(**_: object) -> None:
+    from recommender import store
+
+    store.make_partitions()

@@ -337,10 +337,15 @@ class Preference(models.Model):
 
 
 class Served(models.Model):
-    """A list that was shown: to whom, in which order, by which settings, how diverse."""
+    """A list that was shown: to whom, in which order, by which settings, how diverse.
+
+    Partitioned by ranges of its id, a month each; see store/partitions.py. The pages of one session
+    have ids that follow each other; see store/served.py.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    user = models.ForeignKey(User, models.CASCADE, null=True, related_name="served")
+    # No index of its own: the index below begins with the person.
+    user = models.ForeignKey(User, models.CASCADE, null=True, related_name="served", db_index=False)
     scenario = models.CharField(_("scenario"), max_length=50)
     settings = models.JSONField(_("settings"))
     item_ids = ArrayField(models.BigIntegerField(), verbose_name=_("items in order"))
@@ -354,7 +359,33 @@ class Served(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = _("served lists")
-        indexes = [models.Index("user", F("served_at").desc(), name="served_newest_of_a_person")]
+        indexes = [models.Index("user", F("id").desc(), name="served_newest_of_user")]
+
+
+class SeenPlaces(models.Model):
+    """Which places of a list came into sight. A list without a row: nobody told."""
+
+    # No foreign key: a month of lists is dropped as one, and this with it.
+    list_id = models.UUIDField(primary_key=True)
+    places = ArrayField(models.PositiveSmallIntegerField())  # from 1, ascending
+
+
+class SeenItem(models.Model):
+    """How often a person saw an item in lists, and when last."""
+
+    # Neither has an index of its own: the key begins with the person, and people and items may lie
+    # in two databases.
+    pk = models.CompositePrimaryKey("user_id", "item_id")
+    user = models.ForeignKey(User, models.CASCADE, related_name="seen", db_index=False)
+    item_id = models.BigIntegerField()
+    times = models.PositiveIntegerField()
+    last_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index("user", F("last_at").desc(), name="seenitem_newest_of_user")]
+        constraints = [
+            models.CheckConstraint(condition=Q(times__gte=1), name="seenitem_at_least_once")
+        ]
 
 
 class Calibration(models.Model):

@@ -6,7 +6,7 @@ transaction.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from uuid import UUID
 
 import numpy as np
@@ -15,7 +15,6 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from catalog.services import Refused
-from catalog.uuid7 import uuid7
 from recommender import store
 from recommender.candidates.taste import Taste, read_taste
 from recommender.diversity import Limits
@@ -25,6 +24,7 @@ from recommender.filtering.fields import fields_with
 from recommender.ranking.adjust import Adjustment
 from recommender.ranking.asked import UNWANTED, Wishes, hold_against
 from recommender.ranking.assemble import (
+    FILLER,
     ask_to_explore,
     asks,
     asks_for_wishes,
@@ -45,6 +45,8 @@ from recommender.ranking.pipeline import (
     report_of,
     similar_to,
 )
+from recommender.ranking.rested import rested, sights_of
+from recommender.ranking.rotated import rotated
 from recommender.ranking.scenario import (
     NEEDS,
     TAKES,
@@ -65,11 +67,13 @@ from recommender.ranking.tuning import (
     newest_first,
     wished,
 )
+from recommender.sessions import Page, begin_session, cursor_of, new_seed, page_at, stale
 from recommender.store import (
     HOME,
     Condition,
     Facts,
     Found,
+    Kept,
     Named,
     PersonSide,
     Place,
@@ -79,6 +83,7 @@ from recommender.store import (
 
 DAY = 86_400.0
 UNCALIBRATED = "uncalibrated"
+LIMIT = 20  # of a list, where none is asked for
 POOL_FACTOR = 10  # candidates for each place of a list, at least: a small pool has no variety
 
 
@@ -139,12 +144,14 @@ class Recommendation:
     place: Place  # the scenario
     places: list[Place]  # all scenarios that may be asked for
     about: Named | None  # the item that the list is about
+    seed: int  # of all that is left to chance
+    next: str | None  # the cursor of the page after it; None at the end
 
 
 def recommend(
     user_id: int | None,
     *,
-    limit: int = 20,
+    limit: int | None = None,
     diversity: float | None = None,
     strategy: str | None = None,
     budget: float | None = None,
@@ -154,6 +161,9 @@ def recommend(
     item: UUID | None = None,
     filter: str | None = None,
     exploration: float | None = None,
+    rotation: float | None = None,
+    seed: int | None = None,
+    cursor: str | None = None,
     keep: bool = True,
     preset: str | None = None,
     **tuned: float,
@@ -174,19 +184,50 @@ def recommend(
     exploration  the share of places for items that hardly anybody has seen, whatever the diversity:
                  what is new depends on it and not on sliders; None takes that of the scenario,
                  else the setting of the site
+    rotation     how much of its relevance an item may move by chance, the same within a session;
+                 None takes the setting of the site
+    seed         0 to 2^63 - 1, of all chance: the same gives the same list while nothing changes;
+                 None takes a new one
+    cursor       of the next page of a session, which goes by what it was begun with: nothing but a
+                 limit is asked for beside it. A page that was made before is given as it was,
+                 without what may not be shown any more
     keep         False makes a list that nobody is served and that leaves no trace
     preset       a name in tuning.PRESETS, in the place of what the person set
     tuned        wishes of taste, novelty, recency and popularity, each in the place of what is set
-    Raises       Refused for a scenario, category or item that is not there or does not go together
+    Raises       Refused for a scenario, category or item that is not there or does not go together,
+                 and for a cursor that is stale or was not made for this person
     """
+    page, shown = begin_session(), []
+    if cursor is not None:
+        page, (scenario, category, about_item) = page_at(cursor, user_id)
+        item = about_item and UUID(about_item)
     with transaction.atomic():
-        side = store.person_side(user_id, scenario=scenario, category=category)
+        side = store.person_side(
+            user_id, scenario=scenario, category=category, page=page if cursor else None
+        )
         place = _place(side, scenario, category, item)
+        if cursor is not None:
+            if side.session is None:
+                raise stale()
+            shown, begun = side.session.shown, side.session.settings
+            limit = limit or begun["limit"]
+            budget, filter = begun.get("budget"), begun.get("filter")
+            diversity = begun["diversity"] if budget is None else None
+            strategy, exploration = begun["strategy"], begun["exploration"]
+            rotation, seed = begun["rotation"], begun["seed"]
+            limits = Limits(**{f.name: begun[f.name] for f in fields(Limits) if f.name in begun})
+        limit = limit or LIMIT
+        seed = new_seed() if seed is None else seed
+        rotation = settings.ROTATION if rotation is None else rotation
         if diversity is not None:
             tuned["diversity"] = diversity
-        tuning = changed(side.tuning, preset, tuned)
-        by_taste = budget is not None or strategy is not None or place.kind not in BY_PERSON
-        by_date = tuning.chronological and not by_taste
+        if cursor is None:
+            tuning = changed(side.tuning, preset, tuned)
+            by_taste = budget is not None or strategy is not None or place.kind not in BY_PERSON
+            by_date = tuning.chronological and not by_taste
+        else:
+            tuning = Tuning(**{f.name: begun[f.name] for f in fields(Tuning) if f.name in begun})
+            by_date = tuning.chronological
         if preset == CHRONOLOGICAL and not by_date:
             text = _("The scenario “%(slug)s” cannot be chronological.") % {"slug": place.slug}
             raise Refused("not_taken", text, "preset")
@@ -211,6 +252,25 @@ def recommend(
         named = item if place.kind == "similar" else None
         known = store.touched(side.space, side.version, taste.items, about=named)
         about = _about(place, item, taste, known)
+        names = (place.slug, category, about and str(about.uuid))  # that pages are begun by
+        if side.session is not None and (kept := side.session.kept) is not None:
+            return Recommendation(
+                page.id,
+                _rows_kept(kept, side),
+                kept.report,
+                side.agrees,
+                tuning,
+                kept.settings["diversity"],
+                kept.settings["strategy"],
+                int(taste.liked.sum()),
+                side.steering,
+                None,
+                store.place_of(place),
+                side.places,
+                about,
+                seed,
+                _next(page, user_id, names) if kept.settings["has_next"] else None,
+            )
         person, voted = person_of(taste, known.known, model, touched=len(side.seen))
         size, n_likes = max(settings.POOL_SIZE, POOL_FACTOR * limit), int(taste.liked.sum())
         plan = asks(person, voted, side.candidates, pool_size=size)
@@ -233,7 +293,7 @@ def recommend(
                 for ask in plan
             ],
             version=side.version,
-            seen=side.seen + ([about.about.id] if about else []),
+            seen=[*side.seen, *shown, *([about.about.id] if about else [])],
             limit=size,
             only=only,
             steering=side.steering,
@@ -267,7 +327,7 @@ def recommend(
             strategy=strategy,
             limits=limits,
         )
-        served, fits = uuid7(), keeps_limits(pool, rules)
+        fits = keeps_limits(pool, rules)
 
         def ordered(adjustments: Sequence[Adjustment]) -> tuple[Ranked, Explored, Pinned]:
             ranked = rank(person, pool, rules, asked, adjustments)
@@ -279,7 +339,7 @@ def recommend(
                 found.taken,
                 share=exploration,
                 fits=fits,
-                rng=np.random.default_rng(served.int),  # so that its id gives the list again
+                rng=np.random.default_rng([seed, page.number]),
             )
             pinned = put_pins(
                 explored,
@@ -298,6 +358,12 @@ def recommend(
             boosted=found.boosted,
             against=UNWANTED * asked.against,
         )
+        if not by_date:  # a list by date is by nothing else
+            sights = sights_of(found.ids, side.seen_items, side.sights)
+            if sights.any():
+                adjustments.append(rested(sights))
+            if rotation:
+                adjustments.append(rotated(found.ids, seed, rotation))
         said = wished(tuning, person, pool) + ([steered(pull)] if pull.any() else [])
         ranked, explored, pinned = ordered(adjustments + said)
         without = ordered(adjustments)[2] if said else pinned
@@ -331,9 +397,11 @@ def recommend(
             "again_after_days": place.again_after_days,
             **{name: value for name, value in asdict(tuning).items() if value},
         }
+        has_next = keep and (len(found.ids) > len(results) or len(found.ids) >= FILLER)
+        is_first = True
         if keep:
-            store.put_served(
-                served,
+            is_first = store.put_served(
+                page.id,
                 user_id,
                 scenario=place.slug,
                 settings={name: value for name, value in given.items() if value is not None}
@@ -343,6 +411,9 @@ def recommend(
                     "diversity": rules.diversity,
                     "strategy": rules.strategy,
                     "exploration": exploration,
+                    "rotation": rotation,
+                    "seed": seed,
+                    "has_next": has_next,
                 },
                 item_ids=[row.facts.id for row in results],
                 relevance=[row.relevance for row in results],
@@ -362,8 +433,10 @@ def recommend(
                     made_way=np.setdiff1d(explored.order, pinned.order),
                 ),
             )
+    if not is_first:  # the same page was asked for twice at once: the other's is the page
+        return recommend(user_id, cursor=cursor)
     return Recommendation(
-        served,
+        page.id,
         results,
         report,
         side.agrees,
@@ -376,7 +449,34 @@ def recommend(
         store.place_of(place),
         side.places,
         about,
+        seed,
+        _next(page, user_id, names) if has_next else None,
     )
+
+
+def _next(page: Page, user_id: int | None, names: tuple[str | None, ...]) -> str | None:
+    after = page.after()
+    return after and cursor_of(after, user_id, names)
+
+
+def _rows_kept(kept: Kept, side: PersonSide) -> list[Shown]:
+    """The rows of a page as they were, without what is gone, muted or hidden since."""
+    stays = store.still_shown(kept.item_ids, side.steering) - set(kept.hidden)
+    told, likes = kept.explanation.reasons, kept.explanation.likes
+    facts = store.facts([*stays, *(like for behind in likes for like in behind[:1])])
+    wishes = dict(zip(side.wishes.ids, side.wishes.texts, strict=True))
+    rows = []
+    for number, item in enumerate(kept.item_ids):
+        if item in stays:
+            like = facts.get(likes[number][0]) if likes[number] else None
+            reason = told[number] and Reason(told[number])
+            if reason and reason.kind in ("voted", "similar"):
+                reason = like and Reason(reason.kind, like.title, like.uuid)
+            elif reason and reason.kind == "wish":
+                text = wishes.get(kept.explanation.wishes[number])
+                reason = Reason("wish", wish=text) if text else None
+            rows.append(Shown(number + 1, facts[item], kept.relevance[number], reason))
+    return rows
 
 
 def _place(

@@ -51,6 +51,7 @@ class FilterField(serializers.CharField):
         )
 
 
+MOST_SEED = 2**63 - 1
 WISHES_HELP = {
     "novelty": "-1 to 1: like what you liked, or unlike it",
     "recency": "-1 to 1: older, or newer",
@@ -73,7 +74,12 @@ def check_preset(asked: dict, names: Sequence[str]) -> None:
 
 
 class RecommendationsQuery(Strict):
-    limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
+    limit = serializers.IntegerField(
+        min_value=1,
+        max_value=100,
+        required=False,
+        help_text="20 if not given; with a cursor as many as the first page",
+    )
     diversity = FiniteField(
         min_value=0,
         max_value=1,
@@ -114,7 +120,28 @@ class RecommendationsQuery(Strict):
     )
     novelty, recency, popularity = map(wish_field, WISHES)
 
+    seed = serializers.IntegerField(
+        min_value=0,
+        max_value=MOST_SEED,
+        required=False,
+        help_text="of all that is left to chance: the same gives the same list while nothing"
+        " changes; a new one if not given",
+    )
+    cursor = serializers.CharField(
+        max_length=1000,
+        required=False,
+        help_text="`next` of the page before; only limit may be given beside it",
+    )
+
     def validate(self, asked: dict) -> dict:
+        if "cursor" in asked:
+            if others := sorted(set(self.initial_data) - {"cursor", "limit"}):
+                detail = serializers.ErrorDetail(
+                    _("With a cursor only a limit may be given: the rest is as the list began."),
+                    code="with_cursor",
+                )
+                raise serializers.ValidationError(dict.fromkeys(others, detail))
+            return {name: asked[name] for name in ("cursor", "limit") if name in asked}
         check_preset(asked, ("diversity", "budget", "strategy", *WISHES))
         if "diversity" in asked and "budget" in asked:
             raise serializers.ValidationError(
@@ -252,9 +279,37 @@ class RecommendationOut(serializers.Serializer):
     results = ShownOut(many=True)
     diversity = DiversityOut()
     steering = EffectOut(
-        allow_null=True, help_text="null: you steer by nothing and have no wish of taste"
+        allow_null=True,
+        help_text="null: you steer by nothing and have no wish of taste, or the page was made"
+        " before",
     )
     tuning = TuningOut(help_text="how it was made")
+    seed = serializers.IntegerField(min_value=0, max_value=MOST_SEED)
+    next = serializers.CharField(
+        allow_null=True, help_text="give it as `cursor` within a day; null: there is no more"
+    )
+
+
+class ImpressionsIn(Strict):
+    """What of a list came into sight."""
+
+    list = serializers.UUIDField(help_text="id of a list of your own")
+    positions = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=1000),
+        min_length=1,
+        max_length=100,
+        help_text="ranks, from 1; to tell one again changes nothing",
+    )
+
+
+class ImpressionsOut(serializers.Serializer):
+    """What became of one entry."""
+
+    status = serializers.IntegerField(help_text="200 kept, 400 or 404 refused")
+    list = serializers.CharField(allow_null=True)
+    new = serializers.IntegerField(required=False, help_text="positions not told of before")
+    code = serializers.CharField(required=False)
+    detail = serializers.CharField(required=False)
 
 
 class PointsOut(serializers.Serializer):
@@ -479,6 +534,8 @@ PARTS_IN_WORDS = {
     "unwanted": gettext_lazy("You said that you do not want this"),
     "theme": gettext_lazy("It is what this list is about"),
     "fresh": gettext_lazy("What is new counts more in this list"),
+    "rested": gettext_lazy("You saw it before and did not take it up"),
+    "rotated": gettext_lazy("A little chance, so that each visit has an order of its own"),
     "boosted": gettext_lazy("This list prefers, or avoids, items like it"),
     "wish_novelty": gettext_lazy("You asked for more, or less, that is new to you"),
     "wish_recency": gettext_lazy("You asked for newer, or older, things"),
@@ -678,6 +735,8 @@ def recommendation_out(found: Recommendation) -> dict:
         "diversity": found.report,
         "steering": found.effect and effect_out(found.effect),
         "tuning": tuning_out(found.tuning) | {"diversity": found.diversity},
+        "seed": found.seed,
+        "next": found.next,
     }
 
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
 
-from recommender import begin, calibrate, forget, jobs, learn, train, understand
+from recommender import begin, calibrate, forget, jobs, learn, store, train, understand
 from recommender import embed as embedding
 from recommender.embeddings.encoder import EncoderError
 
@@ -88,7 +89,15 @@ def calibrate_diversity(job_ids: list[int]) -> None:
 
 @shared_task(name="recommender.tasks.sweep")
 def sweep(job_ids: list[int]) -> None:
-    work(job_ids, lambda _: (embedding.sweep(), begin.sweep(), understand.sweep()))
+    work(
+        job_ids,
+        lambda _: (
+            embedding.sweep(),
+            begin.sweep(),
+            understand.sweep(),
+            store.keep_partitions(settings.SERVED_RETENTION_DAYS),
+        ),
+    )
 
 
 @shared_task(name="recommender.tasks.guests")

@@ -13,6 +13,7 @@ urlpatterns = [
         name="api-why-not",
     ),
     path("scenarios/", api.Scenarios.as_view(), name="api-scenarios"),
+    path("impressions/", api.Impressions.as_view(), name="api-impressions"),
     path("items/<uuid:uuid>/", api.ItemDetail.as_view(), name="api-item"),
     path("items/<uuid:uuid>/similar/", api.Similar.as_view(), name="api-similar"),
     path("search/", api.Search.as_view(), name="api-search"),

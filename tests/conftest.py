@@ -18,7 +18,7 @@ def _no_model(settings):
 
     And no place of a list is left to chance.
     """
-    settings.EXPLORATION_SHARE = 0.0
+    settings.EXPLORATION_SHARE = settings.ROTATION = 0.0
     settings.SIGN_INS_A_MINUTE = 100_000  # all tests come from one address
     settings.EMBEDDING_BACKEND = "hashing"
     settings.EMBEDDING_MODEL = "hashing"

@@ -35,6 +35,7 @@ VOTED, MAPPED, GIVEN, POPULAR, NEW = 1.0, 0.3, 0.3, 0.2, 0.1
 TRIED = 10.0
 N_TRIED = 20
 FEWEST_NEAREST = 30  # of the least interest
+FILLER = 60  # of what is liked and what is new: where fewer are found, that is all there is
 SPARE = 1.5  # interests share so many times the pool, since their lists overlap
 NEWEST_WISHES = 6  # that candidates are looked for by
 _SAY = dict(zip(PARTS, untrained().weights[-1], strict=True))
@@ -230,7 +231,7 @@ def asks(person: Person, voted: Votes, given: Sequence[int], *, pool_size: int) 
             Ask("given", weight=GIVEN, limit=len(given), ids=np.asarray(given, dtype=np.int64))
         )
     # An interest alone can fill the pool; without one, what is liked and what is new must.
-    filler = 60 if len(weights) else pool_size
+    filler = FILLER if len(weights) else pool_size
     plan.append(Ask("popular", weight=POPULAR, limit=filler, order="popular"))
     plan.append(Ask("new", weight=NEW, limit=filler, order="new"))
     return plan

@@ -52,6 +52,10 @@ from recommender.store.guests import (
     merge_person,
     unused_guests,
 )
+from recommender.store.impressions import (
+    lengths_of_own,
+    put_sights,
+)
 from recommender.store.invariants import (
     broken_invariants,
 )
@@ -76,6 +80,14 @@ from recommender.store.items import (
     sample_item_ids,
     standing,
     text_of,
+)
+from recommender.store.partitions import (
+    Partition,
+    drop_partitions,
+    keep_partitions,
+    make_partitions,
+    older_than,
+    partitions,
 )
 from recommender.store.peers import (
     Peer,
@@ -114,7 +126,9 @@ from recommender.store.scenarios import (
     what_passes,
 )
 from recommender.store.served import (
+    Kept,
     ServedList,
+    Session,
     had_seen,
     newest_list_of,
     served_list,
@@ -142,6 +156,7 @@ from recommender.store.steering import (
     put_steering,
     remove_steering,
     steering_of,
+    still_shown,
     targets,
     targets_called,
 )
@@ -254,6 +269,7 @@ __all__ = [
     "put_steering",
     "count_steering",
     "is_muted",
+    "still_shown",
     "remove_steering",
     "put_preference",
     "tuning_of",
@@ -261,10 +277,20 @@ __all__ = [
     "merge_person",
     "unused_guests",
     "ServedList",
+    "Session",
+    "Kept",
     "served_list",
     "had_seen",
     "newest_list_of",
     "wish_text",
+    "lengths_of_own",
+    "put_sights",
+    "Partition",
+    "partitions",
+    "make_partitions",
+    "older_than",
+    "drop_partitions",
+    "keep_partitions",
     "Peer",
     "peers",
     "put_factors",

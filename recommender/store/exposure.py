@@ -1,12 +1,13 @@
 """How many people items were shown to, counted apart from requests, and what came of exploring."""
 
-import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import numpy as np
 from django.db import connection, transaction
 
+from catalog.uuid7 import first_id
 from recommender.ranking.explore import FEW_SHOWN, HALF_LIFE_DAYS
 from recommender.store.crowd import replace
 from recommender.store.sql import LIVE, NO_GUEST, SHOWN
@@ -15,13 +16,16 @@ DAY = 86_400.0
 BACK_DAYS = 4 * HALF_LIFE_DAYS  # what lies further back would count next to nothing
 
 # Each person counts once an item, by the last list that had it; a visitor counts once a list, and
-# a guest, who may be one of many of somebody, not at all.
+# a guest, who may be one of many of somebody, not at all. Where it was told what of a list came
+# into sight, only that was shown.
 _PAIRS = f"""
     WITH pairs AS MATERIALIZED (
         SELECT l.user_id, item_id,
             max(power(2, -extract(epoch FROM now() - l.served_at)::float8 / %s)) AS weight
-        FROM recommender_served l, unnest(l.item_ids) AS item_id
+        FROM recommender_served l LEFT JOIN recommender_seenplaces s ON s.list_id = l.id,
+            unnest(l.item_ids) WITH ORDINALITY AS t (item_id, place)
         WHERE l.id >= %s AND {NO_GUEST.format(of="l")}
+            AND (s.list_id IS NULL OR t.place = ANY(s.places))
         GROUP BY l.user_id, CASE WHEN l.user_id IS NULL THEN l.id END, item_id)"""
 
 
@@ -36,8 +40,8 @@ class Showings:
 
 
 def since(days: float) -> UUID:
-    """The least id that a list served so many days ago can have: ids begin with their moment."""
-    return UUID(int=int((time.time() - days * DAY) * 1000) << 80)
+    """The least id that a list served so many days ago can have."""
+    return first_id(datetime.now(UTC) - timedelta(days=days))
 
 
 def showings() -> Showings:

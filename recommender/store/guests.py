@@ -47,7 +47,15 @@ def merge_person(guest_id: int, member_id: int, *, most_wishes: int, most_steeri
         cursor.execute(
             "UPDATE recommender_served SET user_id = %(member)s WHERE user_id = %(guest)s", pair
         )
-        for table in ("wish", "steering", "preference", *LEARNED):
+        cursor.execute(
+            "INSERT INTO recommender_seenitem (user_id, item_id, times, last_at)"
+            " SELECT %(member)s, item_id, times, last_at FROM recommender_seenitem"
+            " WHERE user_id = %(guest)s ON CONFLICT (user_id, item_id) DO UPDATE SET"
+            " times = recommender_seenitem.times + excluded.times,"
+            " last_at = greatest(recommender_seenitem.last_at, excluded.last_at)",
+            pair,
+        )
+        for table in ("seenitem", "wish", "steering", "preference", *LEARNED):
             cursor.execute(f"DELETE FROM recommender_{table} WHERE user_id = %(guest)s", pair)
 
 

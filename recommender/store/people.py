@@ -6,11 +6,14 @@ No statement here touches a table of items, so that people can be sharded on the
 import json
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import numpy as np
+from django.conf import settings
 from django.db import connection, transaction
 
+from catalog.uuid7 import first_id
 from recommender.candidates.signals import kind_weights
 from recommender.models import Interest, Preference
 from recommender.ranking.asked import Wishes
@@ -19,14 +22,17 @@ from recommender.ranking.explain import Explanation
 from recommender.ranking.scenario import Scenario
 from recommender.ranking.steered import Steer
 from recommender.ranking.tuning import Tuning
+from recommender.sessions import Page
 from recommender.store.calibrations import CALIBRATION, Calibrated, calibrated_of
 from recommender.store.comments import SIGN, UNREAD, value_of
+from recommender.store.impressions import SIGHTS
 from recommender.store.scenarios import HOME, PLACES, ROW, Place, places_of, scenario_in
-from recommender.store.served import packed
+from recommender.store.served import SESSION, Session, packed, session_of
 from recommender.store.spaces import Space
 from recommender.store.sql import LIVE, SCAN_TUPLES, UNWANTED, from_binary
 from recommender.store.weights import CHANGED_WEIGHTS
 
+LATELY = timedelta(days=60)  # the last list is looked for among those; older parts are not read
 EF_SEARCH = 120  # of the lists of one request, each of which is shorter
 
 
@@ -60,7 +66,10 @@ class PersonSide:
     scenario: Scenario | None  # None: there is none of that slug
     places: list[Place]  # scenarios that may be asked for
     has_category: bool  # the one that was asked for is there
-    agrees: bool
+    agrees: bool  # something may be concluded from what the person does
+    seen_items: np.ndarray  # (s,) int64 items that came into sight in lists, of late
+    sights: np.ndarray  # (s,) how often, faded by time
+    session: Session | None  # of the page that was asked for, if its first page is there
 
     def without_profile(self) -> "PersonSide":
         """The same of somebody of whom nothing is known; what they saw or muted stays out."""
@@ -120,8 +129,11 @@ def person_side(
     history: int = HISTORY,
     scenario: str | Scenario = HOME.slug,
     category: str | None = None,
+    page: Page | None = None,
 ) -> PersonSide:
     """The person, by the rules of a place. A scenario itself is one that is not saved yet.
+
+    page  which of a session is asked for, unless it is the first
 
     One statement; and the settings of the vector search for the rest of the transaction.
 
@@ -132,6 +144,9 @@ def person_side(
     slug = None if unsaved else scenario
     again = unsaved and unsaved.again_after_days
     place = unsaved.slug if unsaved else scenario
+    now = datetime.now(UTC)
+    lately = first_id(now - LATELY), first_id(now + timedelta(days=1))
+    pages = (page.root, page.id, page.id, page.root, user_id) if page else ()
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true),"
@@ -146,12 +161,18 @@ def person_side(
             " (SELECT item_ids FROM recommender_candidates WHERE user_id = %s),"
             " (SELECT row_to_json(p)::text FROM recommender_preference p WHERE user_id = %s),"
             " (SELECT item_ids FROM recommender_served WHERE user_id = %s"
-            "   ORDER BY served_at DESC LIMIT 1),"
+            "   AND id >= %s AND id < %s ORDER BY id DESC LIMIT 1),"
             f" ({CHANGED_WEIGHTS}), ({WISHES}), ({STEERING}), ({CALIBRATION}),"
             " (SELECT json_object_agg(name, type)::text FROM catalog_attribute),"
-            f" ({ROW}), ({PLACES}), EXISTS (SELECT 1 FROM catalog_category WHERE slug = %s)"
-            f" FROM ({NEWEST.format(user='%s')}) AS h (items, kinds, opinions, moments, texts)",
-            [user_id, again, slug, *[user_id] * 6, place, slug, category, user_id, history],
+            f" ({ROW}), ({PLACES}), EXISTS (SELECT 1 FROM catalog_category WHERE slug = %s),"
+            f" s.items, s.sights, ({SESSION if page else 'NULL'})"
+            f" FROM ({NEWEST.format(user='%s')}) AS h (items, kinds, opinions, moments, texts),"
+            f" ({SIGHTS}) AS s (items, sights)",
+            [
+                *[user_id, again, slug, *[user_id] * 4, *lately, *[user_id] * 2, place],
+                *[slug, category, *pages, user_id, history],
+                *[settings.IMPRESSION_HALF_LIFE_DAYS, user_id],
+            ],
         )
         (
             *_,
@@ -175,9 +196,13 @@ def person_side(
             row,
             places,
             has_category,
+            seen_items,
+            sights,
+            session,
         ) = cursor.fetchone()
     if not agrees:  # what was said is kept and not shown again, and nothing is concluded from it
         items = kinds = values = moments = texts = candidates = wishes = None
+        seen_items = sights = None
     steers = [Steer(**row | {"id": UUID(row["id"])}) for row in json.loads(steering or "[]")]
     return PersonSide(
         space=Space(*space) if space else None,
@@ -197,6 +222,9 @@ def person_side(
         places=places_of(places),
         has_category=has_category,
         agrees=bool(agrees),
+        seen_items=np.array(seen_items or [], dtype=np.int64),
+        sights=np.array(sights or [], dtype=np.float64),
+        session=session_of(session),
     )
 
 
@@ -332,13 +360,17 @@ def put_served(
     propensity: Sequence[float],
     report: dict,
     explanation: Explanation,
-) -> None:
-    """Keep what was served, under the id that feedback names: one statement."""
+) -> bool:
+    """Keep what was served, under the id that feedback names: one statement.
+
+    False if a list is kept under this id already: another request for the same page was first.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO recommender_served"
             " (id, user_id, scenario, settings, item_ids, relevance, propensity, report,"
-            "  explanation) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            "  explanation) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (id) DO NOTHING",
             [
                 served,
                 user_id,
@@ -351,3 +383,4 @@ def put_served(
                 packed(explanation),
             ],
         )
+        return cursor.rowcount == 1

@@ -13,7 +13,7 @@ from django.db import connection
 
 from recommender.models import Served, Wish
 from recommender.ranking.explain import Explanation
-from recommender.store.sql import UNWANTED
+from recommender.store.sql import LIVE, UNWANTED
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,53 @@ class ServedList:
     settings: dict
     served_at: datetime
     explanation: Explanation | None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A page of a session as it was first shown."""
+
+    item_ids: list[int]
+    relevance: list[float]
+    settings: dict
+    report: dict
+    explanation: Explanation
+    hidden: list[int]  # of its items, those that the person hid since
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a person was shown of a session before one of its pages."""
+
+    settings: dict  # by which it was begun
+    shown: list[int]
+    kept: Kept | None  # the page itself, where it was made before
+
+
+# One session as JSON: what was shown in the range of ids from its first page to one page.
+SESSION = f"""
+    SELECT json_build_object('settings', b.settings,
+        'shown', (SELECT json_agg(item_id) FROM recommender_served s, unnest(s.item_ids) AS item_id
+            WHERE s.id >= %s AND s.id < %s AND s.user_id IS NOT DISTINCT FROM b.user_id),
+        'kept', (SELECT json_build_object('item_ids', s.item_ids, 'relevance', s.relevance,
+            'settings', s.settings, 'report', s.report,
+            'explanation', encode(s.explanation, 'hex'),
+            'hidden', ARRAY(SELECT f.item_id FROM catalog_feedback f WHERE f.user_id = s.user_id
+                AND f.kind = 'hide' AND {LIVE} AND f.item_id = ANY(s.item_ids)))
+            FROM recommender_served s
+            WHERE s.id = %s AND s.user_id IS NOT DISTINCT FROM b.user_id))::text
+    FROM recommender_served b WHERE b.id = %s AND b.user_id IS NOT DISTINCT FROM %s"""
+
+
+def session_of(text: str | None) -> Session | None:
+    """From a row of SESSION; None where there is none."""
+    if text is None:
+        return None
+    said = json.loads(text)
+    kept = said["kept"]
+    if kept is not None:
+        kept = Kept(**kept | {"explanation": unpacked(bytes.fromhex(kept["explanation"]))})
+    return Session(said["settings"], said["shown"] or [], kept)
 
 
 def packed(explanation: Explanation) -> bytes:
@@ -52,7 +99,7 @@ def served_list(served: UUID) -> ServedList | None:
 
 def newest_list_of(user_id: int) -> UUID | None:
     """The last list that a person was shown."""
-    newest = Served.objects.filter(user_id=user_id).order_by("-served_at")
+    newest = Served.objects.filter(user_id=user_id).order_by("-id")
     return newest.values_list("pk", flat=True).first()
 
 

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 
 from catalog.models import Category, Creator, Item, ItemCreator
 from recommender.models import ItemTopic, Steering, Topic
 from recommender.ranking.steered import Steer
 from recommender.store.filters import Condition, passes
-from recommender.store.sql import TOPICS
+from recommender.store.sql import SHOWN, TOPICS
 
 KINDS = Steering.Kind
 # What belongs to an item, by the item's id, and the id of what it is.
@@ -139,6 +140,17 @@ def which_apply(steering: Sequence[Steer]) -> Condition:
     if not parts:
         return Condition("'{}'::int[]", ())
     return Condition(f"ARRAY({' UNION ALL '.join(parts)} ORDER BY 1)", tuple(params))
+
+
+def still_shown(item_ids: Sequence[int], steering: Sequence[Steer]) -> set[int]:
+    """Of some items, those that may be shown now to somebody who steers so."""
+    muted = not_muted(steering)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT i.id FROM catalog_item i WHERE i.id = ANY(%s) AND {SHOWN}{muted.sql}",
+            [list(item_ids), *muted.params],
+        )
+        return {item for (item,) in cursor.fetchall()}
 
 
 def is_muted(item_id: int, mutes: Sequence[tuple[str, int]]) -> bool:

@@ -174,7 +174,7 @@ def write_lists(file: TextIO, *, k: int, diversity: float) -> tuple[int, int]:
     """A list for everybody; how many rows, and how many people have fewer than k."""
 
     def list_of(user_id: int) -> list[tuple[int, float]]:
-        shown = recommend(user_id, limit=k, diversity=diversity, exploration=0).results
+        shown = recommend(user_id, limit=k, diversity=diversity, exploration=0, rotation=0).results
         return [(row.facts.id, row.relevance) for row in shown]
 
     names, writer = interactions.items(), csv.writer(file, lineterminator="\n")
