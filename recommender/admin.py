@@ -242,6 +242,7 @@ class VersionAdmin(ReadOnly):
         return HttpResponseRedirect(reverse("admin:recommender_modelversion_changelist"))
 
 
+SPREAD_DAYS = 7  # whose lists are looked at, as often as the page is opened
 MOST_IN_CURVE = 30
 MOST_NAMES = 10  # under a curve, so that they do not run into each other
 WIDTH, HEIGHT = 480, 200
@@ -412,6 +413,20 @@ class ServedAdmin(ReadOnly):
     ordering = ["-id"]  # a UUIDv7 sorts by time
     fields = ["id", "user", "scenario", "served_at", "settings", "report", "propensity", "items"]
     readonly_fields = ["items"]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict | None = None):
+        spread = store.spread(SPREAD_DAYS)
+        subtitle = _(
+            "In %(days)d days %(coverage)d %% of the items were shown (Gini %(gini)s); of the lists"
+            " of %(people)d people, two have %(in_common)d %% in common"
+        ) % {
+            "days": SPREAD_DAYS,
+            "coverage": round(100 * spread.coverage),
+            "gini": f"{spread.gini:.2f}",
+            "people": spread.people,
+            "in_common": round(100 * spread.in_common),
+        }
+        return super().changelist_view(request, {"subtitle": subtitle, **(extra_context or {})})
 
     @admin.display(description=gettext_lazy("items"))
     def length(self, obj: Served) -> int:

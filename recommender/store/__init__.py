@@ -36,9 +36,11 @@ from recommender.store.crowd import (
 from recommender.store.exposure import (
     Measured,
     Showings,
+    Spread,
     measured,
     put_exposure,
     showings,
+    spread,
 )
 from recommender.store.filters import (
     Condition,
@@ -225,6 +227,7 @@ __all__ = [
     "put_words",
     "Facts",
     "Standing",
+    "spread",
     "standing",
     "describe",
     "facts",
@@ -312,6 +315,7 @@ __all__ = [
     "Touched",
     "touched",
     "Source",
+    "Spread",
     "Found",
     "find",
     "Condition",

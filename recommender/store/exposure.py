@@ -7,9 +7,14 @@ from uuid import UUID
 import numpy as np
 from django.db import connection, transaction
 
+<<<<<<< HEAD
 from catalog.uuid7 import first_id
+=======
+from recommender.evaluation import metrics
+>>>>>>> c4686a4 (exposure: Say how lists are spread over the catalogue, and how far people's differ.)
 from recommender.ranking.explore import FEW_SHOWN, HALF_LIFE_DAYS
 from recommender.store.crowd import replace
+from recommender.store.scenarios import HOME
 from recommender.store.sql import LIVE, NO_GUEST, SHOWN
 
 DAY = 86_400.0
@@ -115,3 +120,48 @@ def measured(days: float) -> Measured:
             [FEW_SHOWN],
         )
         return Measured(*of_lists, *cursor.fetchone())
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How the places of lists are spread over the catalogue, and how far people's lists differ."""
+
+    coverage: float  # share of the items of the catalogue that stood in a list
+    gini: float  # 0 evenly, towards 1 on few items
+    people: int  # whose newest lists were compared
+    in_common: float  # mean share of a list that two people's have in common
+
+
+COMPARED = 1_000  # people whose newest lists are compared, always the same while they are there
+
+
+def spread(days: float) -> Spread:
+    """Of the lists of the last days; people are compared by their newest of the scenario "home",
+    which is the one made for a person."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute(
+            "SELECT item_id, count(*) FROM recommender_served l, unnest(l.item_ids) AS item_id"
+            " WHERE l.id >= %s GROUP BY item_id",
+            [since(days)],
+        )
+        shown = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 2)
+        cursor.execute(
+            "SELECT (SELECT l.item_ids FROM recommender_served l WHERE l.id >= %s"
+            "   AND l.user_id = p.user_id AND l.scenario = %s ORDER BY l.id DESC LIMIT 1)"
+            " FROM (SELECT DISTINCT l.user_id FROM recommender_served l WHERE l.id >= %s"
+            f"   AND l.scenario = %s AND l.user_id IS NOT NULL AND {NO_GUEST.format(of='l')}) p"
+            " ORDER BY md5(p.user_id::text) LIMIT %s",
+            [since(days), HOME.slug, since(days), HOME.slug, COMPARED],
+        )
+        lists = [np.array(items, dtype=np.int64) for (items,) in cursor.fetchall() if items]
+        cursor.execute(f"SELECT i.id FROM catalog_item i WHERE {SHOWN}")
+        there = np.array([item for (item,) in cursor.fetchall()], dtype=np.int64)
+    shown = shown[np.isin(shown[:, 0], there)]
+    places = np.repeat(shown[:, 0], shown[:, 1])
+    return Spread(
+        metrics.coverage(places, len(there)),
+        metrics.gini(places, len(there)),
+        len(lists),
+        metrics.mean_overlap(lists),
+    )

@@ -267,6 +267,8 @@ def test_the_share_of_little_known_items_and_what_came_of_it(alice, bob, two):
         "to little known items: 1 places (25.0 %), 1 items",
         "answered by feedback: 100.0 % of these, 0.0 % of the others",
         "items that fewer than 50 people were shown or know: 2 of 2",
+        "spread over the catalogue: 100.0 % of its items were shown, Gini 0.000",
+        "lists of 2 people: two have 100.0 % in common",
     ]
 
 

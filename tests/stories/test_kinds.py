@@ -172,3 +172,30 @@ def test_a_card_unfolds_what_is_the_same(client, editions):
     client.force_login(make_person("carol"))
     page = client.get("/").content.decode()
     assert page.count("and 2 similar") == 1
+
+
+# Different people.
+
+
+def test_different_people_get_different_lists():
+    words = ("kettle", "boots", "tent")
+    items = {w: [make_item(f"{w} number {n}", description=w) for n in range(12)] for w in words}
+    people = {word: make_person(f"friend of {word}") for word in words}
+    for word, person in people.items():
+        for item in items[word][:3]:
+            import_feedback(person, item)
+    embed_and_learn()
+    lists = {
+        word: {row.facts.title.split()[0] for row in recommend(person.pk, limit=5).results[:3]}
+        for word, person in people.items()
+    }
+    assert lists == {word: {word} for word in words}
+    found = store.spread(1)
+    assert found.people == 3
+    assert found.in_common < 0.5
+    assert found.coverage < 1
+
+
+def test_people_to_whom_nothing_was_shown_have_nothing_in_common(alice):
+    make_item("kettle")
+    assert store.spread(1) == store.Spread(0.0, 0.0, 0, 0.0)

@@ -30,6 +30,14 @@ class Command(BaseCommand):
             f"items that fewer than {FEW_SHOWN:g} people were shown or know:"
             f" {found.little_known:,} of {found.available:,}"
         )
+        spread = store.spread(days)
+        self.stdout.write(
+            f"spread over the catalogue: {100 * spread.coverage:.1f} % of its items were shown,"
+            f" Gini {spread.gini:.3f}"
+        )
+        self.stdout.write(
+            f"lists of {spread.people:,} people: two have {100 * spread.in_common:.1f} % in common"
+        )
 
 
 def share(part: int, whole: int) -> str:
