@@ -7,11 +7,8 @@ from uuid import UUID
 import numpy as np
 from django.db import connection, transaction
 
-<<<<<<< HEAD
 from catalog.uuid7 import first_id
-=======
 from recommender.evaluation import metrics
->>>>>>> c4686a4 (exposure: Say how lists are spread over the catalogue, and how far people's differ.)
 from recommender.ranking.explore import FEW_SHOWN, HALF_LIFE_DAYS
 from recommender.store.crowd import replace
 from recommender.store.scenarios import HOME
