@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from catalog.services import Given
 from recommender.begin import LONGEST
 from recommender.models import Steering
+from recommender.notice import Told
 from recommender.ranking.tuning import PRESETS, WISHES
 
 MOST_PICKS = 60  # what the pages of suggestions have together
@@ -104,3 +105,14 @@ class TuneForm(forms.Form):
         if data.get("diversity") == settings.DEFAULT_DIVERSITY:
             data["diversity"] = None
         return data
+
+
+class SeenForm(forms.Form):
+    """Ranks of one list that came into sight, as 1,2,5."""
+
+    list = forms.UUIDField()
+    positions = forms.RegexField(r"^[1-9][0-9]{0,2}(,[1-9][0-9]{0,2}){0,99}$")
+
+    def told(self) -> Told:
+        data = self.cleaned_data
+        return Told(data["list"], [int(position) for position in data["positions"].split(",")])

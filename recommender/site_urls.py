@@ -13,6 +13,7 @@ urlpatterns = [
     path("why-not/<uuid:uuid>/", views.why_not, name="why-not"),
     path("search/", views.search_page, name="search"),
     path("consent/", views.consent, name="consent"),
+    path("seen/", views.seen, name="seen"),
     path("start/", views.start, name="start"),
     path("wishes/remove/", views.remove_wish, name="remove-wish"),
     path("wishes/undo/", views.restore_wish, name="restore-wish"),

@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import user_passes_test
 from django.contrib.auth.views import LoginView, RedirectURLMixin, redirect_to_login
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.decorators import method_decorator
@@ -34,8 +34,8 @@ from catalog.services import Refused
 from catalog.sessions import acting, guest_of, is_member
 from catalog.text import clean
 from catalog.uuid7 import uuid7
-from recommender import begin, explain, steer, store
-from recommender.forms import StartForm, SteerForm, TuneForm, WishForm
+from recommender import begin, explain, notice, steer, store
+from recommender.forms import SeenForm, StartForm, SteerForm, TuneForm, WishForm
 from recommender.models import Steering, Wish
 from recommender.ranking.pipeline import NONE
 from recommender.ranking.scenario import NEEDS
@@ -81,16 +81,38 @@ def for_you(request: HttpRequest) -> HttpResponse:
         if not request.htmx:
             return redirect(place_address(place_in(request.POST)))
     asked = place_in(request.POST or request.GET)
-    found, asked = list_at(asked, request.user.pk, **TuneForm(request.GET).tuned())
+    cursor = request.GET.get("cursor")
+    if cursor:
+        try:
+            found = recommend(request.user.pk, cursor=cursor)
+        except Refused:  # the list was begun too long ago, or by somebody else: a new one
+            address = place_address(asked)
+            return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
+    else:
+        found, asked = list_at(asked, request.user.pk, **TuneForm(request.GET).tuned())
     address = place_address(asked)
     next_url = address if request.method == "POST" else request.get_full_path()
     context = list_context(found, next_url=next_url)
     context |= places_context(found, asked)
+    context["more"] = found.next and reverse("for-you", query=asked | {"cursor": found.next})
     context["focus_list"] = request.htmx.trigger == "refresh"
     context["is_tuned"] = request.method == "POST"
     context["is_preset"] = "preset" in request.POST
     is_part = request.htmx and not request.htmx.history_restore_request
+    if is_part and cursor:
+        return render(request, "_page.html", context | {"focus_cards": True})
     return render(request, "_list.html" if is_part else "for_you.html", context)
+
+
+@private
+@require_POST
+def seen(request: HttpRequest) -> HttpResponse:
+    """Note what of a list came into sight: the page tells it by itself."""
+    form = SeenForm(request.POST)
+    if not request.user.is_authenticated or not form.is_valid():
+        return HttpResponseBadRequest()
+    (outcome,) = notice.notice(request.user.pk, [form.told()])
+    return HttpResponseBadRequest() if isinstance(outcome, Refused) else HttpResponse(status=204)
 
 
 def place_in(data) -> dict[str, str]:
@@ -273,6 +295,7 @@ def card_of(
         "kinds": [kind_of(c["id"], c["slug"], c["names"]) for c in facts.categories],
         "is_listed": shown is not None,
         "match": None if by_date else shown and percent(shown.relevance),
+        "rank": shown and shown.rank,
         "reason": shown and shown.reason and reason_text(shown.reason),
         "similar": [facts_out(facts) for facts in shown.similar] if shown else [],
         **opinion_of(opinion),

@@ -71,7 +71,7 @@ def test_the_policy_allows_own_files_and_the_nonce_alone(web, films):
     assert directives["style-src"] == "'self'"
     assert "unsafe" not in policy
     scripts = re.findall(r"<script [^>]*>", response.content.decode())
-    assert len(scripts) == 2
+    assert len(scripts) == 3
     assert all(f'nonce="{nonce}"' in script for script in scripts)
 
 
