@@ -52,6 +52,7 @@ ERASED = """
          OR EXISTS (SELECT 1 FROM recommender_candidates t WHERE t.user_id = u.id)
          OR EXISTS (SELECT 1 FROM recommender_personfactors t WHERE t.user_id = u.id)
          OR EXISTS (SELECT 1 FROM recommender_wish t WHERE t.user_id = u.id)
+         OR EXISTS (SELECT 1 FROM recommender_seenitem t WHERE t.user_id = u.id)
          OR EXISTS (SELECT 1 FROM recommender_steering t WHERE t.user_id = u.id))"""
 WISHES = """
     SELECT count(*) FROM recommender_wish w
