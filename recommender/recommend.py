@@ -22,9 +22,10 @@ from recommender.diversity.duplicates import shown_for, twins_of
 from recommender.filtering.expression import parse
 from recommender.filtering.fields import fields_with
 from recommender.ranking.adjust import Adjustment
-from recommender.ranking.asked import UNWANTED, Wishes, hold_against
+from recommender.ranking.asked import UNWANTED, Asked, Wishes, hold_against
 from recommender.ranking.assemble import (
     FILLER,
+    Ask,
     ask_to_explore,
     asks,
     asks_for_wishes,
@@ -37,8 +38,10 @@ from recommender.ranking.explain import explanation_of, reason_codes
 from recommender.ranking.explore import Explored, explore
 from recommender.ranking.model import LISTS
 from recommender.ranking.pipeline import (
+    Person,
     Pool,
     Ranked,
+    Rules,
     has_no_twins,
     keeps_limits,
     rank,
@@ -185,7 +188,7 @@ def recommend(
                  what is new depends on it and not on sliders; None takes that of the scenario,
                  else the setting of the site
     rotation     how much of its relevance an item may move by chance, the same within a session;
-                 None takes the setting of the site
+                 None takes that of the scenario, else the setting of the site
     seed         0 to 2^63 - 1, of all chance: the same gives the same list while nothing changes;
                  None takes a new one
     cursor       of the next page of a session, which goes by what it was begun with: nothing but a
@@ -197,7 +200,7 @@ def recommend(
     Raises       Refused for a scenario, category or item that is not there or does not go together,
                  and for a cursor that is stale or was not made for this person
     """
-    page, shown = begin_session(), []
+    page = begin_session()
     if cursor is not None:
         page, (scenario, category, about_item) = page_at(cursor, user_id)
         item = about_item and UUID(about_item)
@@ -207,251 +210,407 @@ def recommend(
         )
         place = _place(side, scenario, category, item)
         if cursor is not None:
-            if side.session is None:
-                raise stale()
-            shown, begun = side.session.shown, side.session.settings
-            limit = limit or begun["limit"]
-            budget, filter = begun.get("budget"), begun.get("filter")
-            diversity = begun["diversity"] if budget is None else None
-            strategy, exploration = begun["strategy"], begun["exploration"]
-            rotation, seed = begun["rotation"], begun["seed"]
-            limits = Limits(**{f.name: begun[f.name] for f in fields(Limits) if f.name in begun})
-        limit = limit or LIMIT
-        seed = new_seed() if seed is None else seed
-        rotation = settings.ROTATION if rotation is None else rotation
-        if diversity is not None:
-            tuned["diversity"] = diversity
-        if cursor is None:
-            tuning = changed(side.tuning, preset, tuned)
-            by_taste = budget is not None or strategy is not None or place.kind not in BY_PERSON
-            by_date = tuning.chronological and not by_taste
+            terms = _terms_of_session(side, place, limit, category)
         else:
-            tuning = Tuning(**{f.name: begun[f.name] for f in fields(Tuning) if f.name in begun})
-            by_date = tuning.chronological
-        if preset == CHRONOLOGICAL and not by_date:
-            text = _("The scenario “%(slug)s” cannot be chronological.") % {"slug": place.slug}
-            raise Refused("not_taken", text, "preset")
-        tuning = replace(tuning, chronological=by_date)
-        if by_date:
-            side, place = side.without_profile(), newest_first(place)
-        declared = fields_with(side.attributes)
-        place, boosts = store.boosts_of(place, declared)
-        only = store.all_of(
-            [
-                condition_of(filter, side),
-                store.what_passes(place, declared),
-                category and store.in_category(category),
-            ]
-        )
-        site = store.site_rules(side.calibrated)
-        shares = (exploration, place.exploration, site.exploration)
-        exploration = 0.0 if by_date else next(share for share in shares if share is not None)
-        history = side.history
-        taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
-        model = store.model_served(side.version, side.space)
-        named = item if place.kind == "similar" else None
-        known = store.touched(side.space, side.version, taste.items, about=named)
-        about = _about(place, item, taste, known)
-        names = (place.slug, category, about and str(about.uuid))  # that pages are begun by
-        if side.session is not None and (kept := side.session.kept) is not None:
-            return Recommendation(
-                page.id,
-                _rows_kept(kept, side),
-                kept.report,
-                side.agrees,
-                tuning,
-                kept.settings["diversity"],
-                kept.settings["strategy"],
-                int(taste.liked.sum()),
-                side.steering,
-                None,
-                store.place_of(place),
-                side.places,
-                about,
-                seed,
-                _next(page, user_id, names) if kept.settings["has_next"] else None,
+            if diversity is not None:
+                tuned["diversity"] = diversity
+            terms = _terms(
+                side,
+                place,
+                changed(side.tuning, preset, tuned),
+                limit=limit,
+                diversity=diversity,
+                strategy=strategy,
+                budget=budget,
+                limits=limits,
+                category=category,
+                filter=filter,
+                exploration=exploration,
+                rotation=rotation,
+                seed=seed,
             )
-        person, voted = person_of(taste, known.known, model, touched=len(side.seen))
-        size, n_likes = max(settings.POOL_SIZE, POOL_FACTOR * limit), int(taste.liked.sum())
-        plan = asks(person, voted, side.candidates, pool_size=size)
-        plan += asks_for_wishes(side.wishes, n_likes=n_likes, pool_size=size)
-        plan = plan_of(place, plan, about and about.about, pool_size=size)
-        if by_date:  # and nothing to fill up with
-            plan = [ask for ask in plan if ask.name in ("new", "pinned")]
-        if exploration and plan:
-            plan.append(ask_to_explore())
-        found = store.find(
-            side.space,
-            [
-                Source(
-                    weight=ask.weight,
-                    limit=ask.limit,
-                    vector=ask.vector,
-                    item_ids=ask.ids,
-                    order=ask.order,
-                )
-                for ask in plan
-            ],
-            version=side.version,
-            seen=[*side.seen, *shown, *([about.about.id] if about else [])],
-            limit=size,
-            only=only,
-            steering=side.steering,
-            boosts=boosts,
+            if preset == CHRONOLOGICAL and not terms.by_date:
+                text = _("The scenario “%(slug)s” cannot be chronological.") % {"slug": place.slug}
+                raise Refused("not_taken", text, "preset")
+        history = terms.side.history
+        taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
+        named = item if place.kind == "similar" else None
+        known = store.touched(side.space, terms.side.version, taste.items, about=named)
+        about = _about(place, item, taste, known)
+        if side.session is not None and side.session.kept is not None:
+            kept = side.session.kept
+            made = _Made(_rows_kept(kept, side), kept.report, None, kept.settings["has_next"])
+        else:
+            made = _make(terms, page, taste, known, about, user_id=user_id, keep=keep)
+    if made is None:  # the same page was asked for twice at once: the other's is the page
+        return recommend(user_id, cursor=cursor)
+    names = (place.slug, category, about and str(about.uuid))  # that pages are begun by
+    return Recommendation(
+        page.id,
+        made.results,
+        made.report,
+        side.agrees,
+        terms.tuning,
+        terms.rules.diversity,
+        terms.rules.strategy,
+        int(taste.liked.sum()),
+        terms.side.steering,
+        made.effect,
+        store.place_of(place),
+        side.places,
+        about,
+        terms.seed,
+        _next(page, user_id, names) if made.has_next else None,
+    )
+
+
+# --- what a list is made by -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """What a list is made by, once all who have a say were heard."""
+
+    side: PersonSide
+    place: Scenario
+    rules: Rules
+    tuning: Tuning
+    category: str | None
+    filter: str | None
+    only: Condition | None  # what all items must meet
+    boosts: list[Condition]
+    exploration: float
+    rotation: float
+    seed: int
+
+    @property
+    def by_date(self) -> bool:
+        return self.tuning.chronological
+
+    def settings(self, about: Named | None) -> dict:
+        """What is kept of it with the list, so that a further page is made by the same."""
+        given = {
+            "budget": self.rules.budget,
+            "filter": self.filter,
+            "scenario_filter": self.place.filter or None,
+            "category": self.category,
+            "about": about and about.about.id,
+            "again_after_days": self.place.again_after_days,
+            **{name: value for name, value in asdict(self.tuning).items() if value},
+        }
+        return {
+            **{name: value for name, value in given.items() if value is not None},
+            **{name: getattr(self.rules.limits, name) for name in self.rules.limits.asked()},
+            "limit": self.rules.limit,
+            "diversity": self.rules.diversity,
+            "strategy": self.rules.strategy,
+            "exploration": self.exploration,
+            "rotation": self.rotation,
+            "seed": self.seed,
+        }
+
+
+def _terms(
+    side: PersonSide,
+    place: Scenario,
+    tuning: Tuning,
+    *,
+    limit: int | None,
+    diversity: float | None,
+    strategy: str | None,
+    budget: float | None,
+    limits: Limits | None,
+    category: str | None,
+    filter: str | None,
+    exploration: float | None,
+    rotation: float | None,
+    seed: int | None,
+) -> _Terms:
+    """The request before the person, the scenario, and the site."""
+    by_taste = budget is not None or strategy is not None or place.kind not in BY_PERSON
+    tuning = replace(tuning, chronological=tuning.chronological and not by_taste)
+    site = store.site_rules(side.calibrated)
+    exploration, rotation = (
+        next(share for share in shares if share is not None)
+        for shares in (
+            (exploration, place.exploration, site.exploration),
+            (rotation, place.rotation, settings.ROTATION),
         )
-        pool = pool_of(
-            voted,
-            ids=found.ids,
-            vectors=found.vectors,
-            category_ids=found.category_ids,
-            creators=found.creators,
-            popularity=found.popularity,
-            trend=found.trend,
-            age_days=np.maximum(found.now - found.moments, 0) / DAY,
-            factors=found.factors,
-            stand_in_ids=found.stand_in_ids,
-            stand_in_weights=found.stand_in_weights,
-            topic_ids=found.topic_ids,
-            titles=found.titles,
-        )
-        person = with_mix(person, taste, known.known, found.category_ids, found.topic_ids)
-        asked = hold_against(side.wishes, found.vectors, found.category_ids, n_likes=n_likes)
-        rules = rules_of(
+    )
+    model = store.model_served(side.version, side.space)
+    if tuning.chronological:
+        side, place = side.without_profile(), newest_first(place)
+        site, model, exploration = replace(site, max_per_creator=None), BY_DATE, 0.0
+    declared = fields_with(side.attributes)
+    place, boosts = store.boosts_of(place, declared)
+    return _Terms(
+        side,
+        place,
+        rules_of(
             place,
-            replace(site, max_per_creator=None) if by_date else site,
-            limit=limit,
-            model=BY_DATE if by_date else model,
+            site,
+            limit=limit or LIMIT,
+            model=model,
             own_diversity=tuning.diversity,
             diversity=diversity,
             budget=budget,
             strategy=strategy,
             limits=limits,
-        )
-        fits = keeps_limits(pool, rules)
-
-        def ordered(adjustments: Sequence[Adjustment]) -> tuple[Ranked, Explored, Pinned]:
-            ranked = rank(person, pool, rules, asked, adjustments)
-            explored = explore(
-                ranked.order,
-                # What stands for another is not tried beside it.
-                np.where(ranked.is_duplicate, -1.0, ranked.parts.sum(axis=1)),
-                found.shown,
-                found.taken,
-                share=exploration,
-                fits=fits,
-                rng=np.random.default_rng([seed, page.number]),
-            )
-            pinned = put_pins(
-                explored,
-                place.pins,
-                pool.ids,
-                limit=limit,
-                fits=lambda rows: fits(rows) and has_no_twins(ranked, rows),
-            )
-            return ranked, explored, pinned
-
-        pull = pull_of(side.steering, found.steers)
-        adjustments = adjustments_of(
-            place,
-            pool,
-            about and about.about,
-            boosted=found.boosted,
-            against=UNWANTED * asked.against,
-        )
-        if not by_date:  # a list by date is by nothing else
-            sights = sights_of(found.ids, side.seen_items, side.sights)
-            if sights.any():
-                adjustments.append(rested(sights))
-            if rotation:
-                adjustments.append(rotated(found.ids, seed, rotation))
-        said = wished(tuning, person, pool) + ([steered(pull)] if pull.any() else [])
-        ranked, explored, pinned = ordered(adjustments + said)
-        without = ordered(adjustments)[2] if said else pinned
-        effect = None
-        if said or side.steering:
-            effect = _effect(side.steering, found, without.order, pinned.order)
-        ranked = replace(ranked, order=pinned.order)
-        report = report_of(
-            ranked.order,
-            np.where(ranked.is_duplicate, 0.0, ranked.relevance),
-            pool,
-            ranked.diversified,
-            last_ids=side.last_shown,
-        )
-        reasons = reason_codes(person, pool, ranked, ranked.order, asked)
-        for number in pinned.explored:
-            reasons[number] = Code("explored")
-        for number, label in pinned.labels.items():
-            reasons[number] = Code(label)
-        results = _rows(pool, ranked, reasons, known, taste, side.wishes)
-        report = asdict(report) | {
-            "explored": [int(number) + 1 for number in pinned.explored],
-            "calibrated": side.calibrated.made_at.isoformat() if side.calibrated else UNCALIBRATED,
-        }
-        given = {
-            "budget": rules.budget,
-            "filter": filter,
-            "scenario_filter": place.filter or None,
-            "category": category,
-            "about": about and about.about.id,
-            "again_after_days": place.again_after_days,
-            **{name: value for name, value in asdict(tuning).items() if value},
-        }
-        has_next = keep and (len(found.ids) > len(results) or len(found.ids) >= FILLER)
-        is_first = True
-        if keep:
-            is_first = store.put_served(
-                page.id,
-                user_id,
-                scenario=place.slug,
-                settings={name: value for name, value in given.items() if value is not None}
-                | {name: getattr(rules.limits, name) for name in rules.limits.asked()}
-                | {
-                    "limit": limit,
-                    "diversity": rules.diversity,
-                    "strategy": rules.strategy,
-                    "exploration": exploration,
-                    "rotation": rotation,
-                    "seed": seed,
-                    "has_next": has_next,
-                },
-                item_ids=[row.facts.id for row in results],
-                relevance=[row.relevance for row in results],
-                propensity=pinned.propensity,
-                report=report,
-                explanation=explanation_of(
-                    person,
-                    pool,
-                    ranked,
-                    rules,
-                    reasons,
-                    asked,
-                    found_by=found.sources,
-                    sources=[ask.name for ask in plan],
-                    wish_ids=side.wishes.ids,
-                    steering=side.steering,
-                    made_way=np.setdiff1d(explored.order, pinned.order),
-                ),
-            )
-    if not is_first:  # the same page was asked for twice at once: the other's is the page
-        return recommend(user_id, cursor=cursor)
-    return Recommendation(
-        page.id,
-        results,
-        report,
-        side.agrees,
+        ),
         tuning,
-        rules.diversity,
-        rules.strategy,
-        n_likes,
-        side.steering,
-        effect,
-        store.place_of(place),
-        side.places,
-        about,
-        seed,
-        _next(page, user_id, names) if has_next else None,
+        category,
+        filter,
+        store.all_of(
+            [
+                condition_of(filter, side),
+                store.what_passes(place, declared),
+                category and store.in_category(category),
+            ]
+        ),
+        boosts,
+        exploration,
+        rotation,
+        new_seed() if seed is None else seed,
     )
+
+
+def _terms_of_session(
+    side: PersonSide, place: Scenario, limit: int | None, category: str | None
+) -> _Terms:
+    """Those that its first page was made by; Refused if that is no longer there."""
+    if side.session is None:
+        raise stale()
+    begun = side.session.settings
+    tuning = Tuning(**{f.name: begun[f.name] for f in fields(Tuning) if f.name in begun})
+    budget = begun.get("budget")
+    return _terms(
+        side,
+        place,
+        tuning,
+        limit=limit or begun["limit"],
+        diversity=None if tuning.chronological or budget is not None else begun["diversity"],
+        strategy=None if tuning.chronological else begun["strategy"],
+        budget=budget,
+        limits=Limits(**{f.name: begun[f.name] for f in fields(Limits) if f.name in begun}),
+        category=category,
+        filter=begun.get("filter"),
+        exploration=begun["exploration"],
+        rotation=begun["rotation"],
+        seed=begun["seed"],
+    )
+
+
+def condition_of(filter: str | None, side: PersonSide) -> Condition | None:
+    """What a filter asks of items; FilterError if it cannot be used."""
+    if filter is None:
+        return None
+    return store.condition_of(parse(filter, fields_with(side.attributes)))
+
+
+# --- the list -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A page, new or as it was kept."""
+
+    results: list[Shown]
+    report: dict
+    effect: Effect | None
+    has_next: bool
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """What may be shown, to whom."""
+
+    found: Found
+    plan: list[Ask]  # what was asked for, source by source
+    person: Person
+    pool: Pool
+    asked: Asked
+
+
+@dataclass(frozen=True)
+class _Arranged:
+    """An order, and the places in it that go by something else than relevance and variety."""
+
+    ranked: Ranked
+    explored: Explored
+    pinned: Pinned
+
+
+def _make(
+    terms: _Terms,
+    page: Page,
+    taste: Taste,
+    known: Touched,
+    about: Named | None,
+    *,
+    user_id: int | None,
+    keep: bool,
+) -> _Made | None:
+    """None: somebody else made this page at the same time."""
+    side = terms.side
+    they = _candidates(terms, taste, known, about)
+    found, pool = they.found, they.pool
+    pull = pull_of(side.steering, found.steers)
+    given = _given(terms, they, about)
+    said = wished(terms.tuning, they.person, pool) + ([steered(pull)] if pull.any() else [])
+    arranged = _arrange(terms, they, given + said, page)
+    effect = None
+    if said or side.steering:
+        without = _arrange(terms, they, given, page) if said else arranged
+        effect = _effect(side.steering, found, without.pinned.order, arranged.pinned.order)
+    pinned = arranged.pinned
+    ranked = replace(arranged.ranked, order=pinned.order)
+    reasons = reason_codes(they.person, pool, ranked, ranked.order, they.asked)
+    for number in pinned.explored:
+        reasons[number] = Code("explored")
+    for number, label in pinned.labels.items():
+        reasons[number] = Code(label)
+    results = _rows(pool, ranked, reasons, known, taste, side.wishes)
+    report = report_of(
+        ranked.order,
+        np.where(ranked.is_duplicate, 0.0, ranked.relevance),
+        pool,
+        ranked.diversified,
+        last_ids=side.last_shown,
+    )
+    report = asdict(report) | {
+        "explored": [int(number) + 1 for number in pinned.explored],
+        "calibrated": side.calibrated.made_at.isoformat() if side.calibrated else UNCALIBRATED,
+    }
+    more = np.count_nonzero(~ranked.is_duplicate) > len(results)
+    has_next = keep and (bool(more) or len(found.ids) >= FILLER)
+    if keep and not store.put_served(
+        page.id,
+        user_id,
+        scenario=terms.place.slug,
+        settings=terms.settings(about)
+        | {
+            "has_next": has_next,
+            "similar": [same.id for row in results for same in row.similar],
+        },
+        item_ids=[row.facts.id for row in results],
+        relevance=[row.relevance for row in results],
+        propensity=pinned.propensity,
+        report=report,
+        explanation=explanation_of(
+            they.person,
+            pool,
+            ranked,
+            terms.rules,
+            reasons,
+            they.asked,
+            found_by=found.sources,
+            sources=[ask.name for ask in they.plan],
+            wish_ids=side.wishes.ids,
+            steering=side.steering,
+            made_way=np.setdiff1d(arranged.explored.order, pinned.order),
+        ),
+    ):
+        return None
+    return _Made(results, report, effect, has_next)
+
+
+def _candidates(terms: _Terms, taste: Taste, known: Touched, about: Named | None) -> _Candidates:
+    side, rules = terms.side, terms.rules
+    person, voted = person_of(taste, known.known, rules.model, touched=len(side.seen))
+    size, n_likes = max(settings.POOL_SIZE, POOL_FACTOR * rules.limit), int(taste.liked.sum())
+    plan = asks(person, voted, side.candidates, pool_size=size)
+    plan += asks_for_wishes(side.wishes, n_likes=n_likes, pool_size=size)
+    plan = plan_of(terms.place, plan, about and about.about, pool_size=size)
+    if terms.by_date:  # and nothing to fill up with
+        plan = [ask for ask in plan if ask.name in ("new", "pinned")]
+    if terms.exploration and plan:
+        plan.append(ask_to_explore())
+    found = store.find(
+        side.space,
+        [
+            Source(
+                weight=ask.weight,
+                limit=ask.limit,
+                vector=ask.vector,
+                item_ids=ask.ids,
+                order=ask.order,
+            )
+            for ask in plan
+        ],
+        version=side.version,
+        seen=[
+            *side.seen,
+            *(side.session.shown if side.session else []),
+            *([about.about.id] if about else []),
+        ],
+        limit=size,
+        only=terms.only,
+        steering=side.steering,
+        boosts=terms.boosts,
+    )
+    pool = pool_of(
+        voted,
+        ids=found.ids,
+        vectors=found.vectors,
+        category_ids=found.category_ids,
+        creators=found.creators,
+        popularity=found.popularity,
+        trend=found.trend,
+        age_days=np.maximum(found.now - found.moments, 0) / DAY,
+        factors=found.factors,
+        stand_in_ids=found.stand_in_ids,
+        stand_in_weights=found.stand_in_weights,
+        topic_ids=found.topic_ids,
+        titles=found.titles,
+    )
+    person = with_mix(person, taste, known.known, found.category_ids, found.topic_ids)
+    asked = hold_against(side.wishes, found.vectors, found.category_ids, n_likes=n_likes)
+    return _Candidates(found, plan, person, pool, asked)
+
+
+def _given(terms: _Terms, they: _Candidates, about: Named | None) -> list[Adjustment]:
+    """What moves relevance besides what the person says."""
+    found, side = they.found, terms.side
+    adjustments = adjustments_of(
+        terms.place,
+        they.pool,
+        about and about.about,
+        boosted=found.boosted,
+        against=UNWANTED * they.asked.against,
+    )
+    if terms.by_date:  # by nothing else
+        return adjustments
+    sights = sights_of(found.ids, side.seen_items, side.sights)
+    if sights.any():
+        adjustments.append(rested(sights))
+    if terms.rotation:
+        adjustments.append(rotated(found.ids, terms.seed, terms.rotation))
+    return adjustments
+
+
+def _arrange(
+    terms: _Terms, they: _Candidates, adjustments: Sequence[Adjustment], page: Page
+) -> _Arranged:
+    fits = keeps_limits(they.pool, terms.rules)
+    ranked = rank(they.person, they.pool, terms.rules, they.asked, adjustments)
+    explored = explore(
+        ranked.order,
+        # What stands for another is not tried beside it.
+        np.where(ranked.is_duplicate, -1.0, ranked.parts.sum(axis=1)),
+        they.found.shown,
+        they.found.taken,
+        share=terms.exploration,
+        fits=fits,
+        rng=np.random.default_rng([terms.seed, page.number]),
+    )
+    pinned = put_pins(
+        explored,
+        terms.place.pins,
+        they.pool.ids,
+        limit=terms.rules.limit,
+        fits=lambda rows: fits(rows) and has_no_twins(ranked, rows),
+    )
+    return _Arranged(ranked, explored, pinned)
 
 
 def _next(page: Page, user_id: int | None, names: tuple[str | None, ...]) -> str | None:
@@ -516,13 +675,6 @@ def _about(place: Scenario, item: UUID | None, taste: Taste, known: Touched) -> 
         if not liked:
             raise Refused("not_liked", _("This is none of the items you liked of late."), "item")
     return known.named(int(liked[0])) if len(liked) else None
-
-
-def condition_of(filter: str | None, side: PersonSide) -> Condition | None:
-    """What a filter asks of items; FilterError if it cannot be used."""
-    if filter is None:
-        return None
-    return store.condition_of(parse(filter, fields_with(side.attributes)))
 
 
 def _effect(

@@ -45,14 +45,15 @@ class Session:
     """What a person was shown of a session before one of its pages."""
 
     settings: dict  # by which it was begun
-    shown: list[int]
+    shown: list[int]  # and what they stood for, see diversity.duplicates
     kept: Kept | None  # the page itself, where it was made before
 
 
 # One session as JSON: what was shown in the range of ids from its first page to one page.
 SESSION = f"""
     SELECT json_build_object('settings', b.settings,
-        'shown', (SELECT json_agg(item_id) FROM recommender_served s, unnest(s.item_ids) AS item_id
+        'shown', (SELECT json_agg(item_id) FROM recommender_served s, unnest(s.item_ids
+            || ARRAY(SELECT jsonb_array_elements_text(s.settings -> 'similar')::bigint)) AS item_id
             WHERE s.id >= %s AND s.id < %s AND s.user_id IS NOT DISTINCT FROM b.user_id),
         'kept', (SELECT json_build_object('item_ids', s.item_ids, 'relevance', s.relevance,
             'settings', s.settings, 'report', s.report,

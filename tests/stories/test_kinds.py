@@ -132,6 +132,16 @@ def test_the_same_thing_stands_in_a_list_once_and_brings_the_others_along(as_ali
     assert answer["diversity"]["relevance_kept"] == 1  # of lists without the same thing twice
 
 
+def test_no_later_page_has_the_same_thing_again(as_alice, editions):
+    page = ask(as_alice, limit=2)
+    shown = titles(page)
+    while page["next"]:
+        page = as_alice.get("/api/v1/recommendations/", {"cursor": page["next"]}).json()
+        assert page["results"]
+        shown += titles(page)
+    assert sorted(shown) == ["Magic", "boat story", "horse story", "train story"]
+
+
 def test_the_more_popular_of_equals_is_shown(as_alice, editions):
     books, _ = editions
     numbers = np.array([0.2, 0.4, 0.2])

@@ -60,6 +60,14 @@ def put_popularity(item: Item, *, score: float, trend: float) -> None:
     Popularity.objects.update_or_create(item=item, defaults={"score": score, "trend": trend})
 
 
+def test_a_scenario_has_an_order_of_its_own_for_each_session(as_alice, shop):
+    make_scenario("home", rotation=0.5, exploration=0)
+    orders = {tuple(titles(as_alice, seed=seed)) for seed in range(5)}
+    assert len(orders) > 1
+    Scenario.objects.update(rotation=0)
+    assert len({tuple(titles(as_alice, seed=seed)) for seed in range(5)}) == 1
+
+
 # --- which there are ----------------------------------------------------------------------------
 
 
