@@ -28,7 +28,7 @@ def write(tmp_path):
 
 def scenarios(*args, **options) -> str:
     out = StringIO()
-    call_command("scenarios", *args, stdout=out, stderr=out, **options)
+    call_command("scenarios", *args, stdout=out, stderr=out, skip_checks=False, **options)
     return out.getvalue()
 
 
@@ -36,7 +36,9 @@ def refused(*args, **options) -> str:
     """What is named of what is wrong."""
     err = StringIO()
     with pytest.raises(CommandError):
-        call_command("scenarios", *args, stderr=err, stdout=StringIO(), **options)
+        call_command(
+            "scenarios", *args, stderr=err, stdout=StringIO(), skip_checks=False, **options
+        )
     return err.getvalue()
 
 

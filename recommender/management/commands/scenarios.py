@@ -32,9 +32,9 @@ class Command(BaseCommand):
         check.add_argument("file", nargs="?", help="if not those that are saved")
 
     def handle(self, *, command: str, **options) -> None:
-        getattr(self, command)(**options)
+        getattr(self, f"{command}_file")(**options)
 
-    def load(
+    def load_file(
         self, *, file: str | None, preset: str | None, dry_run: bool, missing: bool, **_: object
     ) -> None:
         text = PRESETS[preset].read_text(encoding="utf-8") if preset else read(file)
@@ -46,7 +46,7 @@ class Command(BaseCommand):
         if dry_run:
             self.stdout.write("nothing was written")
 
-    def dump(self, *, file: Path | None, **_: object) -> None:
+    def dump_file(self, *, file: Path | None, **_: object) -> None:
         text = scenarios.dump()
         if file is None:
             self.stdout.write(text, ending="")
@@ -56,7 +56,7 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{file} cannot be written: {error.strerror}") from None
 
-    def check(self, *, file: str | None, **_: object) -> None:
+    def check_file(self, *, file: str | None, **_: object) -> None:
         if file is None:
             self.refuse(scenarios.check())
         else:
