@@ -301,11 +301,15 @@ def _is_named(number: int, of: int) -> bool:
 class CalibrationAdmin(ReadOnly):
     """What diversity costs here; made by calibrate, once a week."""
 
-    list_display = ["scenario", "made_at", "strategy", "strength", "budget", "people", "seconds"]
+    list_display = ["scenario", "made_at", "strategy", "turned_up", "budget", "people"]
     list_filter = ["scenario", "strategy"]
     ordering = ["-made_at", "-id"]
     exclude = ["curves"]
     readonly_fields = ["pictures"]
+
+    @admin.display(description=gettext_lazy("strength"), ordering="strength")
+    def turned_up(self, obj: Calibration) -> str:
+        return f"{obj.strength:.2f}"
 
     @admin.display(description=gettext_lazy("relevance against diversity"))
     def pictures(self, obj: Calibration) -> str:
