@@ -2,6 +2,7 @@
 
 make bench ARGS="requests --items=10000"
 make bench ARGS=filters
+make bench ARGS=steering
 make bench ARGS=reach
 make bench ARGS="quality --data ml-100k --split loo --system popularity"
 """
@@ -28,6 +29,8 @@ def main() -> int:
         measure(options, "requests", sizes=[10_000, 100_000])
     if options.part in (None, "filters"):
         measure(options, "filters", sizes=[100_000])
+    if options.part in (None, "steering"):
+        measure(options, "steering", sizes=[5_000])
     if options.part in (None, "quality"):
         from bench.quality import run
 
@@ -46,10 +49,10 @@ def parsed(words: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "part",
         nargs="?",
-        choices=["requests", "filters", "quality", "reach"],
+        choices=["requests", "filters", "steering", "quality", "reach"],
         help="all if omitted",
     )
-    requests = parser.add_argument_group("requests and filters")
+    requests = parser.add_argument_group("requests, filters and steering")
     requests.add_argument("--items", type=int, action="append", help="sizes of the catalogue")
     requests.add_argument("--rounds", type=int, default=ROUNDS)
     quality = parser.add_argument_group("quality", "each may be given again; part of a name does")
@@ -72,6 +75,7 @@ TABLES = {
         "filter | items that pass | found too few | recall@200 | one search of 200 p50 ms | ratio"
         " | a whole list p50 ms | ratio",
     ),
+    "steering": ("bench.steering", "a list with | items | p50 ms | ratio"),
 }
 
 

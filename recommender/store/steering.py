@@ -111,12 +111,15 @@ def not_muted(steering: Sequence[Steer]) -> Condition:
 
     A scalar, which the planner leaves where it is: of NOT EXISTS it may make a join, which reads
     all that is muted and takes the order of the vector index away.
+    It takes IS NULL to be true of one row in 200, for which it would rather read all items than the
+    index; IS DISTINCT FROM of nearly all.
     """
     parts, params = [], []
     for kind, (link, column) in LINKS.items():
         muted = [steer.target for steer in steering if (steer.action, steer.kind) == ("mute", kind)]
         if muted:
-            parts.append(f" AND (SELECT 1 FROM {link} AND {column} = ANY(%s) LIMIT 1) IS NULL")
+            said = f"SELECT 1 FROM {link} AND {column} = ANY(%s) LIMIT 1"
+            parts.append(f" AND ({said}) IS DISTINCT FROM 1")
             params.append(muted)
     return Condition("".join(parts), tuple(params))
 
