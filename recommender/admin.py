@@ -304,8 +304,8 @@ class CalibrationAdmin(ReadOnly):
     list_display = ["scenario", "made_at", "strategy", "turned_up", "budget", "people"]
     list_filter = ["scenario", "strategy"]
     ordering = ["-made_at", "-id"]
-    exclude = ["curves"]
-    readonly_fields = ["pictures"]
+    exclude = ["curves", "strength", "seconds"]
+    readonly_fields = ["turned_up", "made_at", "pictures"]
 
     @admin.display(description=gettext_lazy("strength"), ordering="strength")
     def turned_up(self, obj: Calibration) -> str:

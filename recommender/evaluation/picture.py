@@ -55,7 +55,8 @@ def picture(
         return round(BOTTOM - (BOTTOM - TOP) * (value - y_low) / (y_high - y_low), 1)
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {WIDTH} {HEIGHT}"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{WIDTH}" height="{HEIGHT}"'
+        f' viewBox="0 0 {WIDTH} {HEIGHT}"'
         f' font-size="12" font-family="sans-serif" fill="{ink}"><title>{escape(title)}</title>'
     ]
     if ground:
