@@ -693,7 +693,8 @@ class ScenarioAdmin(Big):
         """What the template draws: the list, and where each of it stands as it is saved."""
         unsaved = store.scenario_of(vars(row), store.pins_now(pins))
         category = who["category"] and who["category"].slug
-        asked = {"category": category, "item": who["item"], "keep": False}
+        # One seed for both, or chance would move what the change did not.
+        asked = {"category": category, "item": who["item"], "keep": False, "seed": 0}
         try:
             made = recommend(who["person"], scenario=unsaved, **asked)
         except services.Refused as refusal:

@@ -148,6 +148,15 @@ def test_a_preview_shows_the_list_of_a_person_by_what_is_not_saved(operator, ali
     assert (Feedback.objects.count(), Job.objects.count()) == (feedback, jobs)
 
 
+def test_what_was_not_changed_moves_nothing_in_a_preview(operator, alice, films):
+    give(alice, films[0])
+    row = Scenario.objects.create(slug="home", rotation=0.5)
+    _, data = written(operator, row=row, **{"preview-person": "Alice@example.org"})
+    rows = operator.post(reverse(PREVIEW, args=[row.pk]), data).context["rows"]
+    assert len(rows) == 20
+    assert all(shown["before"] == shown["rank"] for shown in rows)
+
+
 def test_a_preview_says_where_things_stand_as_it_is_saved(operator, alice, films):
     row = Scenario.objects.create(slug="home", diversity=0)
     _, data = written(
