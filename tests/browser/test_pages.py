@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Page, expect
 
-from catalog.models import Category, Feedback
+from catalog.models import Category, Feedback, User
 from recommender import begin, embed, learn, store
 from tests.factories import give, make_item, make_person, make_version
 
@@ -72,11 +72,16 @@ def test_the_slider_changes_the_list_without_a_reload(open_page, alice, films):
     assert page.input_value("#diversity") == "1"
 
 
-def test_the_slider_of_a_visitor_works_too(open_page, films):
+def test_the_slider_of_a_visitor_works_too_and_is_kept(open_page, films):
     page = open_page("/")
-    with page.expect_response(lambda response: "diversity=1" in response.url):
+    with page.expect_response(lambda response: response.request.method == "POST") as moved:
         page.locator("#diversity").fill("1")
+    assert moved.value.status == 200
     page.wait_for_function("document.querySelectorAll('#list .card').length === 20")
+    page.reload()
+    assert page.input_value("#diversity") == "1"
+    guest = User.objects.get(kind="guest")
+    assert store.tuning_of(guest.pk).diversity == 1.0
 
 
 def test_like_and_undo_by_keyboard(open_page, alice):
@@ -139,7 +144,7 @@ def test_a_request_that_fails_is_said(open_page, alice):
 
 def test_signing_in_leads_back_to_the_page_one_came_from(open_page, alice, films):
     page = open_page(f"/items/{films[0].uuid}/")
-    page.locator(".item .opinion a").first.click()
+    page.get_by_role("link", name="Sign in").click()
     page.fill("[name=username]", "alice@example.org")
     page.fill("[name=password]", "a password of alice")
     page.keyboard.press("Enter")
