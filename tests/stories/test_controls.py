@@ -15,8 +15,10 @@ from tests.conftest import client_of
 from tests.factories import embed_and_learn, make_item, make_person
 
 pytestmark = pytest.mark.django_db
+MORE_FIELDS = ("shop", "social", "travel")
 LISTS, STEERING, ME = "/api/v1/recommendations/", "/api/v1/me/steering/", "/api/v1/me/"
-FIELDS = ("news", "shop", "social", "travel", "video")
+# Two that are far apart at each run, the others with all that takes long.
+FIELDS = ("news", "video", *(pytest.param(n, marks=pytest.mark.slow) for n in MORE_FIELDS))
 KINDS = ("kettle", "boots", "lamp")
 EACH = 14  # items of a kind
 
