@@ -125,7 +125,7 @@ def api(clone, checked):
         [python, "-m", "gunicorn", "recsite.wsgi", "--bind", f"127.0.0.1:{port}",
          "--no-control-socket"],
         # Equal lists are expected of equal states, so no place goes by chance.
-        cwd=folder, env=environment | {"EXPLORATION_SHARE": "0"},
+        cwd=folder, env=environment | {"EXPLORATION_SHARE": "0", "ROTATION": "0"},
     )  # fmt: skip
     http = urllib3.HTTPConnectionPool(
         "127.0.0.1", port, retries=urllib3.Retry(30, backoff_factor=0.3)
