@@ -171,7 +171,11 @@ def load(site: Installation, name: str, header: str, rows: list[str]) -> None:
 def site(home):
     """A shop whose first version is served, and a crowd that has since found other ways."""
     it = Installation(
-        home, EMBEDDING_BACKEND="hashing", EMBEDDING_MODEL="hashing", EXPLORATION_SHARE="0"
+        home,
+        EMBEDDING_BACKEND="hashing",
+        EMBEDDING_MODEL="hashing",
+        EXPLORATION_SHARE="0",
+        ROTATION="0",
     )
     try:
         load(
