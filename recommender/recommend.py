@@ -5,7 +5,7 @@ candidates, the facts to show, and the list that is kept. All but the first are 
 transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from uuid import UUID
 
@@ -42,11 +42,13 @@ from recommender.ranking.pipeline import (
     Pool,
     Ranked,
     Rules,
+    Weighed,
+    arrange,
     has_no_twins,
     keeps_limits,
-    rank,
     report_of,
     similar_to,
+    weigh,
 )
 from recommender.ranking.rested import rested, sights_of
 from recommender.ranking.rotated import rotated
@@ -429,6 +431,8 @@ class _Candidates:
     person: Person
     pool: Pool
     asked: Asked
+    weighed: Weighed
+    fits: Callable[[np.ndarray], bool]  # whether rows of the pool keep all limits
 
 
 @dataclass(frozen=True)
@@ -565,7 +569,15 @@ def _candidates(terms: _Terms, taste: Taste, known: Touched, about: Named | None
     )
     person = with_mix(person, taste, known.known, found.category_ids, found.topic_ids)
     asked = hold_against(side.wishes, found.vectors, found.category_ids, n_likes=n_likes)
-    return _Candidates(found, plan, person, pool, asked)
+    return _Candidates(
+        found,
+        plan,
+        person,
+        pool,
+        asked,
+        weigh(person, pool, rules, asked),
+        keeps_limits(pool, rules),
+    )
 
 
 def _given(terms: _Terms, they: _Candidates, about: Named | None) -> list[Adjustment]:
@@ -591,8 +603,7 @@ def _given(terms: _Terms, they: _Candidates, about: Named | None) -> list[Adjust
 def _arrange(
     terms: _Terms, they: _Candidates, adjustments: Sequence[Adjustment], page: Page
 ) -> _Arranged:
-    fits = keeps_limits(they.pool, terms.rules)
-    ranked = rank(they.person, they.pool, terms.rules, they.asked, adjustments)
+    ranked = arrange(they.weighed, they.pool, terms.rules, adjustments)
     explored = explore(
         ranked.order,
         # What stands for another is not tried beside it.
@@ -600,7 +611,7 @@ def _arrange(
         they.found.shown,
         they.found.taken,
         share=terms.exploration,
-        fits=fits,
+        fits=they.fits,
         rng=np.random.default_rng([terms.seed, page.number]),
     )
     pinned = put_pins(
@@ -608,7 +619,7 @@ def _arrange(
         terms.place.pins,
         they.pool.ids,
         limit=terms.rules.limit,
-        fits=lambda rows: fits(rows) and has_no_twins(ranked, rows),
+        fits=lambda rows: they.fits(rows) and has_no_twins(ranked, rows),
     )
     return _Arranged(ranked, explored, pinned)
 

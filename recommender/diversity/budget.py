@@ -152,13 +152,3 @@ class Curve:
             key=lambda p: (p.diversity, p.kept, -p.strength),
             default=None,
         )
-
-    def frontier(self) -> tuple[Point, ...]:
-        """Points that none beats in both, from the most relevance kept to the most diversity."""
-        by_relevance = sorted(self.points, key=lambda p: (-p.kept, -p.diversity, p.strength))
-        best, frontier = -np.inf, []
-        for point in by_relevance:
-            if point.diversity > best:
-                best = point.diversity
-                frontier.append(point)
-        return tuple(frontier)

@@ -112,6 +112,20 @@ class Ranked:
         return self.shown_for != np.arange(len(self.shown_for))
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """A pool as a person would have it before anything is adjusted: all that lists of it, with
+    different adjustments, have in common."""
+
+    names: tuple[str, ...]  # of the parts
+    parts: np.ndarray  # (n, names) float32 contributions
+    best_like: np.ndarray  # (n,), as of Ranked
+    best_interest: np.ndarray  # (n,)
+    likeness: np.ndarray  # (n, f), see likeness_of()
+    aspects: np.ndarray | None  # (n, a), see aspects_of()
+    mix: np.ndarray | None  # (a,)
+
+
 def rank(
     person: Person,
     pool: Pool,
@@ -126,6 +140,11 @@ def rank(
     Raises ValueError for an unknown strategy, a limit below 0, a diversity or a budget outside
     [0, 1], arrays of different lengths, or a number that is not finite (an unknown age aside)
     """
+    return arrange(weigh(person, pool, rules, asked), pool, rules, adjustments)
+
+
+def weigh(person: Person, pool: Pool, rules: Rules, asked: Asked | None = None) -> Weighed:
+    """The first half of rank(), for whoever makes several lists of one pool."""
     if rules.strategy not in (*STRATEGIES, NONE):
         raise ValueError(f"no strategy {rules.strategy!r}: {', '.join(STRATEGIES)} or none")
     n = len(pool.ids)
@@ -146,8 +165,24 @@ def rank(
     names = PARTS
     if asked is not None:
         parts, names = with_asked(parts, asked), (*names, *wishes.PARTS)
-    parts = adjusted(parts, adjustments)
-    names = (*names, *(adjustment.part for adjustment in adjustments))
+    to_likes = pool.vectors @ person.like_vectors.T
+    return Weighed(
+        names,
+        parts,
+        _nearest(to_likes),
+        _nearest(to_interests),
+        likeness_of(pool, rules),
+        *aspects_of(person, pool, rules),
+    )
+
+
+def arrange(
+    weighed: Weighed, pool: Pool, rules: Rules, adjustments: Sequence[Adjustment] = ()
+) -> Ranked:
+    """The other half, by the same pool and rules."""
+    n = len(pool.ids)
+    parts = adjusted(weighed.parts, adjustments)
+    names = (*weighed.names, *(adjustment.part for adjustment in adjustments))
     relevance = np.clip(parts.sum(axis=1), 0.0, 1.0)
     instead = np.arange(n)
     if pool.twins is not None and len(pool.twins):
@@ -155,28 +190,26 @@ def rank(
     # A slice copies nothing, and hardly a pool has a duplicate.
     kept = np.flatnonzero(instead == np.arange(n))
     rows = slice(None) if len(kept) == n else kept
-    aspects, mix = aspects_of(person, pool, rules)
     chosen = diversify(
-        likeness_of(pool, rules)[rows],
+        weighed.likeness[rows],
         relevance[rows],
         rules.limit,
         **_asked(rules),
         limits=rules.limits,
         categories=pool.categories[rows],
         creators=pool.creators[rows],
-        aspects=None if aspects is None else aspects[rows],
-        mix=mix,
+        aspects=None if weighed.aspects is None else weighed.aspects[rows],
+        mix=weighed.mix,
     )
     chosen = replace(chosen, order=kept[chosen.order])
-    to_likes = pool.vectors @ person.like_vectors.T
     return Ranked(
         chosen.order,
         instead,
         relevance,
         names,
         parts,
-        _nearest(to_likes),
-        _nearest(to_interests),
+        weighed.best_like,
+        weighed.best_interest,
         chosen,
     )
 

@@ -141,10 +141,6 @@ def test_a_curve_without_a_point_that_keeps_enough_names_none():
     assert Curve(()).strongest_within(1) is None
 
 
-def test_the_frontier_holds_what_nothing_beats_in_both():
-    assert Curve(POINTS).frontier() == (POINTS[0], POINTS[2], POINTS[3])
-
-
 def test_between_two_points_a_strategy_keeps_and_brings_what_lies_on_the_line():
     found = Curve(POINTS).within("dpp", 0.05)
     assert (found.strategy, found.kept) == ("dpp", 0.95)

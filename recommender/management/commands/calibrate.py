@@ -1,10 +1,9 @@
 """Measure what diversity costs here, and keep it, so that requests can keep to a budget."""
 
-from argparse import ArgumentTypeError
-
 from django.core.management.base import BaseCommand, CommandError
 
 from recommender import calibrate, store
+from recommender.management.arguments import at_least_one, share
 from recommender.management.progress import Bars
 
 
@@ -51,19 +50,3 @@ def line(found) -> str:
         f" {found.strength:.2f} within {found.budget:.1%}; {found.people:,} people,"
         f" {found.events:,} events, {found.seconds:.0f} s"
     )
-
-
-def at_least_one(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) >= 1:
-        return int(text)
-    raise ArgumentTypeError(f"{text!r}: use a number from 1")
-
-
-def share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if 0 <= value <= 1:
-        return value
-    raise ArgumentTypeError(f"{text!r}: use 0 to 1")

@@ -3,14 +3,13 @@
 python manage.py new_item "Europa" --text "Divers find something alive under the ice of a moon."
 """
 
-from argparse import ArgumentTypeError
-
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from catalog.models import Item
 from catalog.services import save_item
 from recommender import embed, store
+from recommender.management.arguments import at_least_one
 from recommender.recommend import similar
 
 
@@ -20,7 +19,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("title")
         parser.add_argument("--text", default="")
-        parser.add_argument("--limit", type=_from_one, default=10)
+        parser.add_argument("--limit", type=at_least_one, default=10)
 
     def handle(self, *, title, text, limit, **options):
         space = store.active_space()
@@ -35,9 +34,3 @@ class Command(BaseCommand):
         for row in near:
             kinds = ", ".join(category["slug"] for category in row.facts.categories)
             self.stdout.write(f"{row.rank:>2} {row.relevance:.2f}  {row.facts.title} ({kinds})")
-
-
-def _from_one(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) >= 1:
-        return int(text)
-    raise ArgumentTypeError(f"{text!r}: use a whole number of at least 1")

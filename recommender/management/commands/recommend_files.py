@@ -30,6 +30,7 @@ from catalog.importers.reading import Unusable
 from recommender import embed, learn, store, train
 from recommender.embeddings.cached import CachedEncoder
 from recommender.embeddings.encoder import EncoderError
+from recommender.management.arguments import share
 from recommender.management.progress import Bars
 from recommender.recommend import recommend
 from recommender.store.scratch import scratch_database
@@ -65,7 +66,7 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=Path, required=True)
         parser.add_argument("--k", type=_length, default=20, help=f"1 to {MOST_ROWS}, default 20")
         parser.add_argument(
-            "--diversity", type=_share, default=0.0, help="0 to 1; default 0: order of relevance"
+            "--diversity", type=share, default=0.0, help="0 to 1; default 0: order of relevance"
         )
 
     def handle(self, *, k: int, diversity: float, out: Path, **options) -> None:
@@ -266,13 +267,3 @@ def _length(text: str) -> int:
     if text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_ROWS:
         return int(text)
     raise ArgumentTypeError(f"{text!r}: use 1 to {MOST_ROWS}")
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if 0 <= value <= 1:
-        return value
-    raise ArgumentTypeError(f"{text!r}: use 0 to 1")
