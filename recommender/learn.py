@@ -7,6 +7,7 @@ what a page shows of a person's interests.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from django.conf import settings
 from django.db import transaction
 
 from recommender import jobs, store
@@ -15,6 +16,7 @@ from recommender.candidates.taste import read_taste
 from recommender.encoders import encoder_of
 from recommender.ranking.assemble import person_of, unit
 from recommender.ranking.explore import records
+from recommender.ranking.floor import next_prices
 from recommender.store import Source
 from recommender.training.learned import places, popularities, signals
 from recommender.understanding.sentiment import AGAINST, FOR, both, lean, sentiment
@@ -109,7 +111,8 @@ def refresh_popularity() -> None:
 
 
 def refresh_exposure() -> None:
-    """How many people each item was shown to, and how many of them took it up."""
+    """How many people each item was shown to, and how many of them took it up; and its price."""
+    refresh_prices()
     events, showings = store.events(), store.showings()
     store.put_exposure(
         *records(
@@ -121,6 +124,15 @@ def refresh_exposure() -> None:
             answers=showings.answers,
         )
     )
+
+
+def refresh_prices() -> None:
+    """Once a day, so that it does not matter how often this is asked for."""
+    if not settings.EXPOSURE_FLOOR:
+        store.forget_prices()
+    elif (day := store.day_of_lists()) is not None:
+        prices = next_prices(day.prices, day.shown, settings.EXPOSURE_FLOOR)
+        store.put_prices(day.items, prices)
 
 
 def weigh_kinds(weights: Mapping[str, float | None]) -> None:

@@ -252,12 +252,17 @@ class Exposure(models.Model):
     shown = Real()
     taken = Real()
     counted_at = models.DateTimeField(db_default=Now())
+    price = Real(null=True)  # of relevance, see ranking/floor.py; None before the first
+    priced_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
             models.CheckConstraint(
                 condition=Q(taken__gte=0) & Q(taken__lte=F("shown")),
                 name="exposure_no_more_taken_than_shown",
+            ),
+            models.CheckConstraint(
+                condition=Q(price__gte=0) & Q(price__lte=1), name="exposure_price_0_to_1"
             ),
         ]
 

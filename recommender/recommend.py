@@ -36,6 +36,7 @@ from recommender.ranking.assemble import (
 from recommender.ranking.explain import Reason as Code
 from recommender.ranking.explain import explanation_of, reason_codes
 from recommender.ranking.explore import Explored, explore
+from recommender.ranking.floor import raised
 from recommender.ranking.model import LISTS
 from recommender.ranking.pipeline import (
     Person,
@@ -592,6 +593,8 @@ def _given(terms: _Terms, they: _Candidates, about: Named | None) -> list[Adjust
     )
     if terms.by_date:  # by nothing else
         return adjustments
+    if settings.EXPOSURE_FLOOR:
+        adjustments.append(raised(found.prices))
     sights = sights_of(found.ids, side.seen_items, side.sights)
     if sights.any():
         adjustments.append(rested(sights))

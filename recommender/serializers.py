@@ -534,6 +534,7 @@ PARTS_IN_WORDS = {
     "unwanted": gettext_lazy("You said that you do not want this"),
     "theme": gettext_lazy("It is what this list is about"),
     "fresh": gettext_lazy("What is new counts more in this list"),
+    "exposure": gettext_lazy("Few people are shown it, and each item here is to have its chance"),
     "rested": gettext_lazy("You saw it before and did not take it up"),
     "rotated": gettext_lazy("A little chance, so that each visit has an order of its own"),
     "boosted": gettext_lazy("This list prefers, or avoids, items like it"),

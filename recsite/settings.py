@@ -315,6 +315,8 @@ SIMILARITY_WEIGHTS = env_shares(
 POOL_SIZE = env_int("POOL_SIZE", 250, low=50, high=2000)
 # Of the places of a list, how many go to items that hardly anybody has seen; 0 for none.
 EXPLORATION_SHARE = env_float("EXPLORATION_SHARE", 0.05, low=0, high=0.5)
+# People a day that each item is to be shown to, as far as it is relevant to any; 0 for no floor.
+EXPOSURE_FLOOR = env_int("EXPOSURE_FLOOR", 0, low=0, high=1_000_000)
 # How much of relevance chance may move, so that the next session has another order; 0 for none.
 # Of MovieLens-100k this costs 0.2 % of NDCG@10, and half of the places hold another item.
 ROTATION = env_float("ROTATION", 0.04, low=0, high=0.5)

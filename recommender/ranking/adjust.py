@@ -7,7 +7,7 @@ import numpy as np
 
 # Names of all there are, in the order in which they are made: what a person says comes last, so
 # that nothing of the site's goes over it.
-PARTS = ("theme", "fresh", "boosted", "rested", "rotated")
+PARTS = ("theme", "fresh", "boosted", "exposure", "rested", "rotated")
 PARTS += ("wish_novelty", "wish_recency", "wish_popularity", "steered")
 
 

@@ -13,6 +13,7 @@ from django.db import connection
 from recommender.candidates.fusion import CONSTANT
 from recommender.ranking.assemble import ORDERLY, Known
 from recommender.ranking.explore import FEW_SHOWN
+from recommender.ranking.floor import STEP
 from recommender.ranking.model import LISTS, RELATED
 from recommender.ranking.scenario import About
 from recommender.ranking.steered import Steer
@@ -132,6 +133,7 @@ class Found:
     trend: np.ndarray  # (n,) float32
     shown: np.ndarray  # (n,) float64 people it was shown to, of late
     taken: np.ndarray  # (n,) float64 of them, who took it up
+    prices: np.ndarray  # (n,) float64 of a floor of exposure, if the site has one
     factors: np.ndarray  # (n, f) float32, zeros where there is none
     stand_in_ids: np.ndarray  # (n, s) int64, -1 where there is none
     stand_in_weights: np.ndarray  # (n, s) float32
@@ -330,7 +332,8 @@ _COLUMNS = (
     " coalesce((SELECT c.creator_id FROM catalog_itemcreator c WHERE c.item_id = i.id"
     "   ORDER BY c.position LIMIT 1), -1), {steers}, {boosted},"
     " coalesce(p.score, 0), coalesce(p.trend, 0), coalesce(x.shown, 0),"
-    " coalesce(x.taken, 0), l.factors, l.stand_in_ids, l.stand_in_weights,"
+    f" coalesce(x.taken, 0), coalesce(x.price, {STEP}),"
+    " l.factors, l.stand_in_ids, l.stand_in_weights,"
     " extract(epoch FROM " + MOMENT + ")::float8,"
     " extract(epoch FROM now())::float8"
 )
@@ -362,7 +365,7 @@ def _found(rows: list[tuple], space: Space | None) -> Found:
         moments,
         now,
     ) = zip(*rows, strict=True)
-    popularity, trend, shown, taken, factors, *stand_ins = numbers
+    popularity, trend, shown, taken, prices, factors, *stand_ins = numbers
     return Found(
         np.array(ids, dtype=np.int64),
         np.array(sources, dtype=np.int64),
@@ -378,6 +381,7 @@ def _found(rows: list[tuple], space: Space | None) -> Found:
         np.array(trend, dtype=np.float32),
         np.array(shown, dtype=np.float64),
         np.array(taken, dtype=np.float64),
+        np.array(prices, dtype=np.float64),
         factors_of(factors),
         *stand_ins_of(*stand_ins),
         np.array(moments, dtype=np.float64),
@@ -400,6 +404,7 @@ def _empty(space: Space | None) -> Found:
         np.zeros((0, 0), dtype=bool),
         none.astype(np.float32),
         none.astype(np.float32),
+        none,
         none,
         none,
         np.zeros((0, 1), np.float32),

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from catalog.uuid7 import first_id
 from recommender.evaluation import metrics
 from recommender.ranking.explore import FEW_SHOWN, HALF_LIFE_DAYS
+from recommender.ranking.floor import MOST, STEP
 from recommender.store.crowd import replace
 from recommender.store.scenarios import HOME
 from recommender.store.sql import LIVE, NO_GUEST, SHOWN
@@ -71,8 +72,98 @@ def showings() -> Showings:
 
 
 def put_exposure(item_ids: np.ndarray, shown: np.ndarray, taken: np.ndarray) -> None:
-    """Put the records of items in place of all former ones, in one transaction."""
-    replace("exposure", item_ids, "counted_at", shown=shown, taken=taken)
+    """Put the records of items in place of all former ones; what has a price keeps a record."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT item_id FROM recommender_exposure WHERE price IS NOT NULL")
+        priced = np.array([item for (item,) in cursor.fetchall()], dtype=np.int64)
+    others = np.setdiff1d(priced, item_ids)
+    nothing = np.zeros(len(others))
+    replace(
+        "exposure",
+        np.concatenate([item_ids, others]),
+        "counted_at",
+        shown=np.concatenate([shown, nothing]),
+        taken=np.concatenate([taken, nothing]),
+    )
+
+
+@dataclass(frozen=True)
+class Day:
+    """The catalogue after a day of lists, for its prices to be set."""
+
+    items: np.ndarray  # (n,) int64 all that may be shown
+    prices: np.ndarray  # (n,) float64 that held on that day
+    shown: np.ndarray  # (n,) int64 people that each was shown to
+
+
+def day_of_lists() -> Day | None:
+    """The last day; None while prices were set less than a day ago, so that no list counts twice.
+
+    Tables of people and of items are read one after the other.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute("SELECT max(priced_at) > now() - interval '1 day' FROM recommender_exposure")
+        if cursor.fetchone()[0]:
+            return None
+        cursor.execute(
+            f"{_PAIRS} SELECT item_id, count(*) FROM pairs GROUP BY item_id",
+            [HALF_LIFE_DAYS * DAY, since(1)],
+        )
+        people = dict(cursor.fetchall())
+        cursor.execute(
+            "SELECT i.id, coalesce(x.price, %s) FROM catalog_item i"
+            f" LEFT JOIN recommender_exposure x ON x.item_id = i.id WHERE {SHOWN}",
+            [STEP],
+        )
+        rows = np.array(cursor.fetchall(), dtype=[("item", "i8"), ("price", "f8")])
+    items = rows["item"]
+    shown = np.array([people.get(item, 0) for item in items.tolist()], dtype=np.int64)
+    return Day(items, rows["price"], shown)
+
+
+def put_prices(item_ids: np.ndarray, prices: np.ndarray) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute(
+            "INSERT INTO recommender_exposure (item_id, shown, taken, price, priced_at)"
+            " SELECT f.item_id, 0, 0, f.price, now()"
+            " FROM unnest(%s::bigint[], %s::real[]) AS f (item_id, price)"
+            " JOIN catalog_item i ON i.id = f.item_id"
+            " ON CONFLICT (item_id) DO UPDATE"
+            " SET price = excluded.price, priced_at = excluded.priced_at",
+            [item_ids.tolist(), prices.tolist()],
+        )
+
+
+def forget_prices() -> None:
+    """A floor that is set later begins anew."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE recommender_exposure SET price = NULL, priced_at = NULL WHERE price IS NOT NULL"
+        )
+
+
+@dataclass(frozen=True)
+class Priced:
+    """What the floor of exposure does now."""
+
+    items: int  # of the catalogue
+    above_0: int  # that are worth more for it
+    at_most: int  # whose price has gone as far as it may
+    highest: float  # price
+
+
+def priced() -> Priced:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), count(*) FILTER (WHERE price > 0),"
+            " count(*) FILTER (WHERE price >= %s::real), coalesce(max(price), 0)"
+            " FROM (SELECT coalesce(x.price, %s) AS price FROM catalog_item i"
+            f" LEFT JOIN recommender_exposure x ON x.item_id = i.id WHERE {SHOWN}) p",
+            [MOST, STEP],
+        )
+        return Priced(*cursor.fetchone())
 
 
 @dataclass(frozen=True)

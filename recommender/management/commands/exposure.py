@@ -1,5 +1,6 @@
 """How much of what was shown went to little known items, and what came of it."""
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from recommender import store
@@ -38,6 +39,13 @@ class Command(BaseCommand):
         self.stdout.write(
             f"lists of {spread.people:,} people: two have {100 * spread.in_common:.1f} % in common"
         )
+        if settings.EXPOSURE_FLOOR:
+            priced = store.priced()
+            self.stdout.write(
+                f"floor of {settings.EXPOSURE_FLOOR:,} people a day: {priced.above_0:,} of"
+                f" {priced.items:,} items are worth more for it, up to {100 * priced.highest:.1f}"
+                f" points, {priced.at_most:,} as much as can be"
+            )
 
 
 def share(part: int, whole: int) -> str:
