@@ -111,7 +111,10 @@ def seen(request: HttpRequest) -> HttpResponse:
     form = SeenForm(request.POST)
     if not request.user.is_authenticated or not form.is_valid():
         return HttpResponseBadRequest()
-    (outcome,) = notice.notice(request.user.pk, [form.told()])
+    try:
+        (outcome,) = notice.notice(request.user.pk, [form.told()])
+    except Refused as refusal:  # consent was withdrawn while the page stood open
+        outcome = refusal
     return HttpResponseBadRequest() if isinstance(outcome, Refused) else HttpResponse(status=204)
 
 

@@ -4,6 +4,7 @@ import re
 
 from django.urls import reverse
 
+from catalog import services
 from recommender.models import SeenItem, SeenPlaces, Served
 from tests.factories import make_person
 
@@ -63,3 +64,14 @@ def test_telling_needs_the_token_a_list_of_ones_own_and_ranks(web, strict, visit
 def test_a_page_of_somebody_who_did_not_agree_tells_nothing(client, films):
     client.force_login(make_person("carol", agrees=False))
     assert "data-list" not in client.get("/").content.decode()
+
+
+def test_whoever_withdraws_while_a_page_stands_open_is_told_so_and_nothing_is_kept(
+    web, alice, films
+):
+    web.get("/")
+    served = Served.objects.get()
+    services.set_consent(alice, False)
+    told = {"list": served.pk, "positions": "1"}
+    assert web.post(reverse("seen"), told).status_code == 400
+    assert not SeenPlaces.objects.exists()

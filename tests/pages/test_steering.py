@@ -45,7 +45,7 @@ def test_a_press_is_shown_said_aloud_and_obeyed_by_the_next_list(web, films):
     assert '<div hx-swap-oob="innerHTML:#announce">Less of Horror, from the next list on.' in page
     assert horrors() < before
     assert re.search(
-        r"places changed by your more and less: <b>[1-9]\d*</b>", web.get("/").content.decode()
+        r"places changed by what you asked for: <b>[1-9]\d*</b>", web.get("/").content.decode()
     )
     assert ("Horror", "Less") in rows(web.get(f"/items/{films[4].uuid}/").content.decode())
 
