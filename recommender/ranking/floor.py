@@ -22,7 +22,7 @@ def next_prices(prices: np.ndarray, shown: np.ndarray, floor: float) -> np.ndarr
 
     floor  people a day, above 0
 
-    >>> next_prices(np.array([0.0, 0.2, 0.1, 0.1]), np.array([0, 0, 4, 5]), 1).tolist()
+    >>> next_prices(np.array([0.0, 0.2, 0.1, 0.1]), np.array([0, 0, 4, 5]), 1).round(3).tolist()
     [0.05, 0.2, 0.1, 0.075]
     """
     moved = prices + STEP * (shown < floor) - BACK * (shown > FAR_ABOVE * floor)

@@ -68,9 +68,9 @@ def test_its_votes_are_those_for_its_stand_ins(crowd, monkeypatch):
     fan, new = make_person("fan"), make_item("kettle number 99")
     give(fan, crowd[0])
     pools = []
-    rank = recommend.__globals__["rank"]
+    weigh = recommend.__globals__["weigh"]
     monkeypatch.setitem(
-        recommend.__globals__, "rank", lambda *args: pools.append(args[1]) or rank(*args)
+        recommend.__globals__, "weigh", lambda *args: pools.append(args[1]) or weigh(*args)
     )
     for _ in range(2):
         recommend(fan.pk, limit=36)
