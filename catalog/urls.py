@@ -2,15 +2,15 @@
 
 from django.urls import path
 
-from catalog import api
+from catalog.api import accounts, feedback, items
 
 urlpatterns = [
-    path("auth/register/", api.Register.as_view(), name="api-register"),
-    path("auth/guest/", api.Guest.as_view(), name="api-guest"),
-    path("auth/login/", api.SignIn.as_view(), name="api-login"),
-    path("auth/logout/", api.SignOut.as_view(), name="api-logout"),
-    path("auth/logout-all/", api.SignOutEverywhere.as_view(), name="api-logout-all"),
-    path("items/", api.Items.as_view(), name="api-items"),
-    path("feedback/", api.FeedbackList.as_view(), name="api-feedback"),
-    path("feedback/<uuid:uuid>/", api.FeedbackDetail.as_view(), name="api-feedback-detail"),
+    path("auth/register/", accounts.Register.as_view(), name="api-register"),
+    path("auth/guest/", accounts.Guest.as_view(), name="api-guest"),
+    path("auth/login/", accounts.SignIn.as_view(), name="api-login"),
+    path("auth/logout/", accounts.SignOut.as_view(), name="api-logout"),
+    path("auth/logout-all/", accounts.SignOutEverywhere.as_view(), name="api-logout-all"),
+    path("items/", items.Items.as_view(), name="api-items"),
+    path("feedback/", feedback.FeedbackList.as_view(), name="api-feedback"),
+    path("feedback/<uuid:uuid>/", feedback.FeedbackDetail.as_view(), name="api-feedback-detail"),
 ]
