@@ -61,6 +61,9 @@ class User(Identified, AbstractBaseUser, PermissionsMixin):
 
     kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.MEMBER)
     email = models.EmailField(_("e-mail"), unique=True, null=True, blank=True)
+    email_verified_at = models.DateTimeField(
+        _("e-mail confirmed"), null=True, blank=True, editable=False
+    )
     name = models.CharField(_("name"), max_length=100, blank=True)
     is_staff = models.BooleanField(_("operator"), default=False)
     is_active = models.BooleanField(_("active"), default=True)
