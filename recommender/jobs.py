@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from django.db import connection, connections
 
+from catalog import request_id
 from recommender.models import Job
 
 ATTEMPTS = 3
@@ -36,6 +37,7 @@ class Claim:
     key: int
     version: int
     attempts: int
+    cause: str  # the id of the last request that asked for it; empty if none did
 
 
 class NotYet(Exception):
@@ -49,16 +51,18 @@ def request(kind: str, keys: Iterable[int]) -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO recommender_job (kind, key, version, attempts, due_at, error)"
-            " SELECT %s, key, 1, 0, now() + make_interval(secs => %s), '' FROM unnest(%s) AS key"
+            "INSERT INTO recommender_job (kind, key, version, attempts, due_at, error, cause)"
+            " SELECT %s, key, 1, 0, now() + make_interval(secs => %s), '', %s"
+            " FROM unnest(%s) AS key"
             " ON CONFLICT (kind, key) DO UPDATE SET version = recommender_job.version + 1,"
-            " requested_at = now(), attempts = 0, error = '', parked_at = NULL, done_at = NULL,"
+            " cause = excluded.cause, requested_at = now(), attempts = 0, error = '',"
+            " parked_at = NULL, done_at = NULL,"
             # what is at work keeps its lease; it is sent again when it closes
             " due_at = CASE WHEN recommender_job.leased_until > now()"
             " THEN recommender_job.leased_until ELSE excluded.due_at END,"
             " sent_at = CASE WHEN recommender_job.leased_until > now()"
             " THEN recommender_job.sent_at END",
-            [kind, DELAY_SECONDS.get(kind, 0), keys],
+            [kind, DELAY_SECONDS.get(kind, 0), request_id.current(), keys],
         )
 
 
@@ -116,7 +120,7 @@ def claim(job_ids: Sequence[int]) -> list[Claim]:
             " leased_until = now() + make_interval(secs => %s),"
             " due_at = now() + make_interval(secs => %s)"
             f" WHERE id = ANY(%s) AND {_OPEN} AND coalesce(leased_until <= now(), true)"
-            " RETURNING id, key, version, attempts",
+            " RETURNING id, key, version, attempts, cause",
             [LEASE_SECONDS, LEASE_SECONDS, list(job_ids)],
         )
         return [Claim(*row) for row in sorted(cursor.fetchall())]

@@ -433,6 +433,7 @@ class Job(models.Model):
     done_at = models.DateTimeField(_("done"), null=True, blank=True)
     parked_at = models.DateTimeField(_("parked"), null=True, blank=True)
     error = models.TextField(_("error"), blank=True)
+    cause = models.CharField(_("request that caused it"), max_length=64, db_default="")
 
     class Meta:
         verbose_name = _("job")

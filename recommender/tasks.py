@@ -10,6 +10,7 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
+from catalog import request_id
 from recommender import begin, calibrate, forget, jobs, learn, store, train, understand
 from recommender import embed as embedding
 from recommender.embeddings.encoder import EncoderError
@@ -22,6 +23,12 @@ def work(job_ids: Sequence[int], story: Callable[[list[int]], object]) -> None:
     claims = jobs.claim(job_ids)
     if not claims:
         return
+    causes = {claim.cause for claim in claims}
+    with request_id.known_as(causes.pop() if len(causes) == 1 else ""):
+        _do(claims, story)
+
+
+def _do(claims: list[jobs.Claim], story: Callable[[list[int]], object]) -> None:
     try:
         with jobs.kept(claims):
             story([claim.key for claim in claims])
