@@ -1,10 +1,14 @@
 """Fixtures of all tests: items that are embedded without a model, people, clients."""
 
+from collections.abc import Iterator
+
 import hypothesis
 import pytest
+from django.test import Client
 from rest_framework.test import APIClient
 
 from recommender import encoders
+from tests.api import contract
 from tests.factories import make_person
 
 # How long an example takes says how busy the machine is, and nothing of the code.
@@ -25,6 +29,23 @@ def _no_model(settings):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.SECURE_SSL_REDIRECT = False
     encoders._loaded.clear()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _answers_are_as_the_schema_says() -> Iterator[None]:
+    """Whatever a test asks of the API, it fails for an answer that the schema does not have."""
+    answered = Client.request
+
+    def request(self, **environ):
+        response = answered(self, **environ)
+        method, address = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        fault = contract.faults_of(method, address, response)
+        assert fault is None, f"{method} {address}: {fault}"
+        return response
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Client, "request", request)
+        yield
 
 
 def client_of(user) -> APIClient:
