@@ -17,7 +17,6 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from knox.models import get_token_model
 
 from catalog import services
 from catalog.models import (
@@ -36,9 +35,6 @@ admin.site.index_title = _("Operation")
 
 MOST = 10_000  # rows a list pages through; beyond, search and filters lead there
 FOUND = 1_000  # items or people that a search for their feedback looks at
-
-# Tokens are made by signing in alone: a list of them is of no use, and an added one of harm.
-admin.site.unregister(get_token_model())
 
 
 class ShortPaginator(Paginator):

@@ -3,11 +3,26 @@
 from uuid import UUID, uuid5
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Feedback
-from catalog.services import Given
+from catalog.services import Given, Refused
+
+
+def as_error(refusal: Refused) -> forms.ValidationError:
+    return forms.ValidationError(refusal.message, refusal.code)
+
+
+def add_refusal(form: forms.Form, refusal: Refused) -> None:
+    """Say what a service refused at the field that it is about."""
+    form.add_error(refusal.field if refusal.field in form.fields else None, as_error(refusal))
+
+
+def status_of(form: forms.Form) -> int:
+    """Of the answer that shows a form."""
+    return 429 if form.has_error(NON_FIELD_ERRORS, "too_many") else 200
 
 
 class SignInForm(AuthenticationForm):
@@ -21,6 +36,46 @@ class SignInForm(AuthenticationForm):
     error_messages = AuthenticationForm.error_messages | {
         "invalid_login": _("E-mail or password is not right."),
     }
+
+    def clean(self) -> dict:
+        try:
+            return super().clean()
+        except Refused as refusal:
+            raise as_error(refusal) from None
+
+
+class ChangePasswordForm(forms.Form):
+    current = forms.CharField(
+        label=_("Your password now"),
+        strip=False,
+        max_length=200,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    new = forms.CharField(
+        label=_("New password"),
+        strip=False,
+        max_length=200,
+        help_text=_("At least 10 characters."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+
+class ForgottenForm(forms.Form):
+    email = forms.EmailField(
+        label=_("E-mail"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+
+
+class NewPasswordForm(SetPasswordForm):
+    """Django's own, under our labels."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        first, second = self.fields["new_password1"], self.fields["new_password2"]
+        first.label, first.help_text = _("New password"), _("At least 10 characters.")
+        second.label, second.help_text = _("The same again"), ""
 
 
 class SignUpForm(forms.Form):

@@ -7,11 +7,13 @@ hold is a constraint in the database, so that no door can forget it.
 from decimal import Decimal
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Lower, Now
 from django.utils.translation import gettext_lazy as _
+from knox.models import AbstractAuthToken
 
 from catalog.uuid7 import uuid7
 
@@ -97,6 +99,14 @@ class User(Identified, AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.name or self.email or f"{self.source}:{self.external_id or self.uuid}"
 
+    def save(self, *args, **kwargs) -> None:
+        """Whichever door sets a password or closes the account, every sign-in ends with it."""
+        has_new_password = self._password is not None  # a mere new hash of the same is none
+        is_new = self._state.adding
+        super().save(*args, **kwargs)
+        if not is_new and (has_new_password or not self.is_active):
+            self.end_sign_ins()
+
     @property
     def is_guest(self) -> bool:
         return self.kind == self.Kind.GUEST
@@ -104,6 +114,45 @@ class User(Identified, AbstractBaseUser, PermissionsMixin):
     def clean(self) -> None:
         super().clean()
         self.email = self.email.lower() if self.email else None
+
+    def end_sign_ins(self) -> None:
+        """Every token and session, from the next request on."""
+        self.auth_token_set.all().delete()
+        self.session_set.all().delete()
+
+
+class SignIn(models.Model):
+    """That somebody is signed in somewhere: by a token of the API, or a session of the pages.
+
+    network  where they were last: the address with its end cut off, see catalog.addresses
+    device   what last said it was theirs: the start of its User-Agent
+    """
+
+    uuid = models.UUIDField(_("public id"), default=uuid7, unique=True, editable=False)
+    network = models.CharField(_("from"), max_length=50, blank=True)
+    device = models.CharField(_("device"), max_length=200, blank=True)
+    used_at = models.DateTimeField(_("last used"), db_default=Now())
+
+    class Meta:
+        abstract = True
+
+
+class Token(SignIn, AbstractAuthToken):
+    """A token of the API: what is kept is its digest."""
+
+    class Meta(AbstractAuthToken.Meta):
+        abstract = False
+        verbose_name = _("token")
+
+
+class Session(SignIn, AbstractBaseSession):
+    """A session of the pages: its key is kept as a digest too. Nobody's until they do something."""
+
+    user = models.ForeignKey(User, models.CASCADE, null=True)
+    created = models.DateTimeField(_("created"), db_default=Now())
+
+    class Meta(AbstractBaseSession.Meta):
+        abstract = False
 
 
 class Consent(models.Model):
@@ -349,3 +398,28 @@ class Feedback(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} by {self.user_id} of {self.item_id}"
+
+
+class Allowance(models.Model):
+    """How much of an allowance is spent, until it is whole again. Of whom is told by no row."""
+
+    key = models.BinaryField(primary_key=True)
+    spent = models.IntegerField()
+    whole_at = models.DateTimeField(db_index=True)
+
+
+class Mail(models.Model):
+    """An e-mail that somebody asked for. The row goes when a worker has dealt with it.
+
+    Whether the address is anybody's is found out by the worker: who asks learns nothing from the
+    answer or from its time.
+    """
+
+    class Kind(models.TextChoices):
+        RESET = "reset", _("a new password")
+        CONFIRM = "confirm", _("confirmation of the address")
+
+    kind = models.CharField(max_length=10, choices=Kind)
+    email = models.EmailField()
+    language = models.CharField(max_length=12)
+    asked_at = models.DateTimeField(db_default=Now())

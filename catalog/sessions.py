@@ -13,6 +13,7 @@ from django.http import HttpRequest
 
 from catalog.guests import make_guest
 from catalog.models import User
+from catalog.session_store import note_sign_in
 
 
 def is_member(request: HttpRequest) -> bool:
@@ -48,4 +49,5 @@ def _hold(request: HttpRequest, guest: User) -> None:
     request.session[SESSION_KEY] = str(guest.pk)
     request.session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     request.session[HASH_SESSION_KEY] = guest.get_session_auth_hash()
+    note_sign_in(request)
     request.user = guest

@@ -1,6 +1,6 @@
 """Announcements of the catalogue → rows of work, or of another person; nothing else."""
 
-from catalog.signals import feedback_recorded, item_changed, person_merged
+from catalog.signals import feedback_recorded, item_changed, mail_wanted, person_merged
 from recommender import begin, jobs, steer, store
 
 
@@ -8,6 +8,7 @@ def connect() -> None:
     item_changed.connect(embed_items, dispatch_uid="recommender.embed_items")
     feedback_recorded.connect(learn_people, dispatch_uid="recommender.learn_people")
     person_merged.connect(merge_person, dispatch_uid="recommender.merge_person")
+    mail_wanted.connect(send_mails, dispatch_uid="recommender.send_mails")
 
 
 def embed_items(item_ids: list[int], **_: object) -> None:
@@ -16,6 +17,10 @@ def embed_items(item_ids: list[int], **_: object) -> None:
 
 def learn_people(user_ids: list[int], **_: object) -> None:
     jobs.request("learn", user_ids)
+
+
+def send_mails(mail_ids: list[int], **_: object) -> None:
+    jobs.request("email", mail_ids)
 
 
 def merge_person(guest_id: int, member_id: int, **_: object) -> None:

@@ -10,7 +10,7 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
-from catalog import request_id
+from catalog import accounts, mails, request_id
 from recommender import begin, calibrate, forget, jobs, learn, store, train, understand
 from recommender import embed as embedding
 from recommender.embeddings.encoder import EncoderError
@@ -74,6 +74,11 @@ def comment(job_ids: list[int]) -> None:
     work(job_ids, learn.read_comments)
 
 
+@shared_task(name="recommender.tasks.email")
+def email(job_ids: list[int]) -> None:
+    work(job_ids, mails.send)
+
+
 @shared_task(name="recommender.tasks.popularity")
 def popularity(job_ids: list[int]) -> None:
     work(job_ids, lambda _: learn.refresh_popularity())
@@ -103,6 +108,7 @@ def sweep(job_ids: list[int]) -> None:
             begin.sweep(),
             understand.sweep(),
             store.keep_partitions(settings.SERVED_RETENTION_DAYS),
+            accounts.sweep(),
         ),
     )
 

@@ -25,8 +25,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.generic import FormView
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
-from catalog import queries, services
-from catalog.forms import NameForm, OpinionForm, SignInForm, SignUpForm, UndoForm
+from catalog import accounts, queries, services
+from catalog.forms import NameForm, OpinionForm, SignInForm, SignUpForm, UndoForm, add_refusal
 from catalog.guests import merge_guest
 from catalog.models import Feedback, Item
 from catalog.serializers import category_out, item_detail_out
@@ -34,6 +34,7 @@ from catalog.services import Refused
 from catalog.sessions import acting, guest_of, is_member
 from catalog.text import clean
 from catalog.uuid7 import uuid7
+from catalog.views import SaysTooMany
 from recommender import begin, explain, notice, steer, store
 from recommender.forms import SeenForm, StartForm, SteerForm, TuneForm, WishForm
 from recommender.models import Steering, Wish
@@ -696,7 +697,7 @@ def change_wish(request: HttpRequest, change: Callable[[int, UUID], object]) -> 
 # --- accounts ---------------------------------------------------------------------------------
 
 
-class SignIn(LoginView):
+class SignIn(SaysTooMany, LoginView):
     """Django's own; the key of the session changes, and `next` stays on this site."""
 
     template_name = "sign_in.html"
@@ -713,7 +714,7 @@ class SignIn(LoginView):
 
 
 @method_decorator([private, sensitive_post_parameters("password")], name="dispatch")
-class SignUp(RedirectURLMixin, FormView):
+class SignUp(SaysTooMany, RedirectURLMixin, FormView):
     """Make an account and sign in."""
 
     template_name = "sign_up.html"
@@ -732,9 +733,9 @@ class SignUp(RedirectURLMixin, FormView):
 
     def form_valid(self, form: SignUpForm) -> HttpResponse:
         try:
-            user = services.register(**form.cleaned_data, guest=guest_of(self.request))
+            user = accounts.sign_up(self.request, **form.cleaned_data, guest=guest_of(self.request))
         except Refused as refusal:
-            form.add_error(refusal.field or None, refusal.message)
+            add_refusal(form, refusal)
             return self.form_invalid(form)
         login(self.request, user)
         url = self.get_success_url()

@@ -1,13 +1,14 @@
-"""Tokens of the API: opaque, hashed at rest, found by their digest in one statement."""
+"""Tokens of the API: opaque, hashed at rest, found by their digest in one statement.
 
-from datetime import timedelta
+The Authorization header alone says who asks: no cookie, no parameter.
+"""
 
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from knox.auth import TokenAuthentication as KnoxTokenAuthentication
 from knox.crypto import hash_token
-from knox.models import get_token_model
 from rest_framework.exceptions import AuthenticationFailed
+
+from catalog import accounts
 
 LONGEST = 200
 
@@ -15,22 +16,21 @@ LONGEST = 200
 class TokenAuthentication(KnoxTokenAuthentication):
     """Knox reads all tokens of a person at each request to delete old ones; this reads one."""
 
+    def authenticate(self, request):
+        found = super().authenticate(request)
+        if found:
+            accounts.note_use(found[1], request)
+        return found
+
     def authenticate_credentials(self, token: bytes):
         try:
             text = token.decode("ascii")
         except UnicodeDecodeError:
             raise AuthenticationFailed(_("Invalid token.")) from None
-        found = (
-            get_token_model()
-            .objects.filter(digest=hash_token(text[:LONGEST]), expiry__gt=timezone.now())
-            .select_related("user")
-            .first()
-        )
-        if found is None or found.user.erased_at is not None:
+        found = accounts.token_of(hash_token(text[:LONGEST]))
+        if found is None:
             raise AuthenticationFailed(_("Invalid token."))
-        if found.expiry - timezone.now() < timedelta(days=29):
-            self.renew_token(found)
-        return self.validate_user(found)
+        return found.user, found
 
 
 def _describe_for_schema() -> None:

@@ -22,7 +22,13 @@ from catalog.services import Refused
 log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 DEEPEST = 20
-STATUS_OF_REFUSAL = {"conflict": 409, "email_taken": 409, "no_account": 403, "no_consent": 403}
+STATUS_OF_REFUSAL = {
+    "conflict": 409,
+    "email_taken": 409,
+    "no_account": 403,
+    "no_consent": 403,
+    "too_many": 429,
+}
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -60,7 +66,10 @@ def problem(error: Exception, context: dict) -> Response | None:
     if isinstance(error, Refused):
         status = STATUS_OF_REFUSAL.get(error.code, 400)
         errors = [{"field": error.field, "code": error.code, "detail": error.message}]
-        return _respond(status, error.code, error.message, errors=errors if error.field else [])
+        response = _respond(status, error.code, error.message, errors=errors if error.field else [])
+        if wait := getattr(error, "wait", None):
+            response["Retry-After"] = str(wait)
+        return response
     if isinstance(error, exceptions.ValidationError):
         errors = list(_flatten(error.get_full_details()))
         detail = "; ".join(

@@ -78,6 +78,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "catalog.session_store.NoteUse",
 ]
 
 ROOT_URLCONF = "recsite.urls"
@@ -152,7 +153,7 @@ CACHES = {
 }
 
 AUTH_USER_MODEL = "catalog.User"
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["catalog.accounts.LimitedBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -162,11 +163,12 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+PASSWORD_RESET_TIMEOUT = 3600  # seconds that the link of a mail is good for
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "for-you"
 LOGOUT_REDIRECT_URL = "for-you"
 
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "catalog.session_store"
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 30
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_PRODUCTION
@@ -175,6 +177,9 @@ SECURE_HSTS_SECONDS = 31_536_000 if IS_PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_PRODUCTION
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_REDIRECT_EXEMPT = [r"^health/", r"^api/"]  # an API call is never sent on in clear
+# How many proxies of ours stand before us: so many addresses of X-Forwarded-For, from its end, are
+# taken for true. With none, the address of the connection alone.
+TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 0, low=0, high=10)
 BEHIND_PROXY = env_bool("BEHIND_PROXY", False)
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -220,6 +225,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "COERCE_DECIMAL_TO_STRING": True,
 }
+KNOX_TOKEN_MODEL = "catalog.Token"
 REST_KNOX = {
     "TOKEN_TTL": timedelta(days=30),
     "AUTO_REFRESH": True,
@@ -304,8 +310,28 @@ ENCODER_URL = os.environ.get("ENCODER_URL", f"http://127.0.0.1:{ENCODER_PORT}/v1
 ENCODER_TIMEOUT_SECONDS = env_float("ENCODER_TIMEOUT_SECONDS", 0.2, low=0.01, high=60)
 
 # People
-SIGN_INS_A_MINUTE = env_int("SIGN_INS_A_MINUTE", 30, low=1, high=100_000)  # from one address
+# From one address; what a sign-in spent of it, it gives back if the password was right.
+SIGN_INS_AN_HOUR = env_int("SIGN_INS_AN_HOUR", 100, low=1, high=1_000_000)
+NEW_ACCOUNTS_AN_HOUR = env_int("NEW_ACCOUNTS_AN_HOUR", 300, low=1, high=1_000_000)
 GUEST_DAYS = env_int("GUEST_DAYS", 30, low=1, high=3650)  # unused, until a guest is removed
+
+# With what a link in an e-mail begins: never with what a request calls this site.
+SITE_URL = os.environ.get(
+    "SITE_URL",
+    f"https://{ALLOWED_HOSTS[0].lstrip('.')}"
+    if IS_PRODUCTION
+    else f"http://127.0.0.1:{os.environ.get('PORT', '8000')}",
+).rstrip("/")
+# Here e-mails are files, which whoever tries things out can read.
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if IS_PRODUCTION else 'filebased'}.EmailBackend"
+EMAIL_FILE_PATH = DATA_FOLDER / "mail"
+EMAIL_HOST = os.environ.get("EMAIL_HOST", "localhost")
+EMAIL_PORT = env_int("EMAIL_PORT", 25, low=1, high=65535)
+EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "medley@localhost")
 
 ADMIN_PATH = os.environ.get("ADMIN_PATH", "operate/")
 

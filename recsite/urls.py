@@ -15,5 +15,6 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(permission_classes=[]), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(permission_classes=[]), name="docs"),
     path(settings.ADMIN_PATH, admin.site.urls),
+    path("", include("catalog.site_urls")),
     path("", include("recommender.site_urls")),
 ]

@@ -23,7 +23,8 @@ def _no_model(settings):
     And no place of a list is left to chance.
     """
     settings.EXPLORATION_SHARE = settings.ROTATION = 0.0
-    settings.SIGN_INS_A_MINUTE = 100_000  # all tests come from one address
+    # All tests come from one address.
+    settings.SIGN_INS_AN_HOUR = settings.NEW_ACCOUNTS_AN_HOUR = 100_000
     settings.EMBEDDING_BACKEND = "hashing"
     settings.EMBEDDING_MODEL = "hashing"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -17,8 +17,9 @@ MAY_QUERY = {
     "catalog/queries.py",
     "catalog/models.py",
     "catalog/admin.py",
-    "catalog/api/accounts.py",  # tokens are the library's own table
-    "recsite/authentication.py",
+    "catalog/accounts.py",
+    "catalog/limits.py",
+    "catalog/session_store.py",  # as the library's own does
     "recommender/querysets.py",
 }
 FOLDERS_THAT_QUERY = ("recommender/store/", "catalog/importers/")

@@ -112,13 +112,14 @@ def test_before_agreeing_nothing_is_concluded_as_of_a_member(shop):
     assert store.interests_of(the_guest().pk) == []
 
 
-def test_guests_are_made_so_often_a_minute_and_no_more(settings, db):
-    settings.SIGN_INS_A_MINUTE = 2
+def test_guests_are_made_so_often_an_hour_and_no_more(settings, db):
+    settings.NEW_ACCOUNTS_AN_HOUR = 2
     client, address = APIClient(), {"REMOTE_ADDR": f"2001:db8::{uuid4().hex[:4]}"}
     codes = [client.post("/api/v1/auth/guest/", **address).status_code for _ in range(3)]
     assert codes == [201, 201, 429]
     assert User.objects.count() == 2
-    assert is_problem(client.post("/api/v1/auth/login/", {}, format="json", **address), 429)
+    body = {"email": "ann@example.org", "password": "correct horse battery"}
+    assert is_problem(client.post("/api/v1/auth/register/", body, format="json", **address), 429)
 
 
 # --- nothing for others -------------------------------------------------------------------------

@@ -1,0 +1,19 @@
+"""Where the pages of getting in lie."""
+
+from django.urls import path
+
+from catalog import views
+
+urlpatterns = [
+    path("account/access/", views.access, name="access"),
+    path("account/access/<uuid:uuid>/end/", views.end_sign_in, name="end-sign-in"),
+    path("account/access/end/", views.end_everywhere, name="end-everywhere"),
+    path("account/confirm/", views.confirm_again, name="confirm-again"),
+    path("confirm/<str:code>/", views.confirm_email, name="confirm-email"),
+    path("password/forgotten/", views.forgotten_password, name="forgotten-password"),
+    path(
+        "password/reset/<uuid:uidb64>/<str:token>/",
+        views.ResetPassword.as_view(),
+        name="reset-password",
+    ),
+]
