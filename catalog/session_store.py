@@ -90,6 +90,6 @@ class NoteUse:
 
     def __call__(self, request: HttpRequest):
         response = self.get_response(request)
-        if request.session.accessed:
+        if request.session.accessed and response.status_code < 500:  # or the database may be down
             note_use(request)
         return response
