@@ -5,7 +5,7 @@ candidates, the facts to show, and the list that is kept. All but the first are 
 transaction.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from catalog.services import Refused
 from recommender import store
 from recommender.candidates.taste import Taste, read_taste
 from recommender.diversity import Limits
+from recommender.diversity.contract import Contract
 from recommender.diversity.duplicates import shown_for, twins_of
 from recommender.filtering.expression import parse
 from recommender.filtering.fields import fields_with
@@ -45,8 +46,8 @@ from recommender.ranking.pipeline import (
     Rules,
     Weighed,
     arrange,
+    contract_of,
     has_no_twins,
-    keeps_limits,
     report_of,
     similar_to,
     weigh,
@@ -433,7 +434,7 @@ class _Candidates:
     pool: Pool
     asked: Asked
     weighed: Weighed
-    fits: Callable[[np.ndarray], bool]  # whether rows of the pool keep all limits
+    contract: Contract  # the limits of the list, over the pool
 
 
 @dataclass(frozen=True)
@@ -480,6 +481,7 @@ def _make(
         np.where(ranked.is_duplicate, 0.0, ranked.relevance),
         pool,
         ranked.diversified,
+        they.contract,
         last_ids=side.last_shown,
     )
     report = asdict(report) | {
@@ -577,7 +579,7 @@ def _candidates(terms: _Terms, taste: Taste, known: Touched, about: Named | None
         pool,
         asked,
         weigh(person, pool, rules, asked),
-        keeps_limits(pool, rules),
+        contract_of(pool, rules),
     )
 
 
@@ -614,7 +616,7 @@ def _arrange(
         they.found.shown,
         they.found.taken,
         share=terms.exploration,
-        fits=they.fits,
+        fits=they.contract.keeps,
         rng=np.random.default_rng([terms.seed, page.number]),
     )
     pinned = put_pins(
@@ -622,7 +624,7 @@ def _arrange(
         terms.place.pins,
         they.pool.ids,
         limit=terms.rules.limit,
-        fits=lambda rows: they.fits(rows) and has_no_twins(ranked, rows),
+        fits=lambda rows: they.contract.keeps(rows) and has_no_twins(ranked, rows),
     )
     return _Arranged(ranked, explored, pinned)
 

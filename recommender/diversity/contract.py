@@ -15,7 +15,7 @@ candidates can reach, for floors come first; then max_similarity, max_per_catego
 max_per_creator, in this order. A list is never shorter for a limit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -130,19 +130,25 @@ class Contract:
             if witness is not None:
                 gate = _Gate(self._candidates, limits, witness)
                 order = choose(gate)
+        unmet = self.unmet(order, reasons)
+        held = gate.refused | {limit.limit for limit in unmet}
+        return Kept(order, tuple(name for name in self.limits.asked() if name in held), unmet)
+
+    def unmet(
+        self, order: np.ndarray, reasons: Mapping[str, str], *, otherwise: str = ""
+    ) -> tuple[Unmet, ...]:
+        """The limits that a list does not keep, each with its reason, or the one for all others."""
         broken = self.broken(order)
-        unmet = tuple(
+        return tuple(
             Unmet(
                 name,
                 getattr(self.limits, name),
                 self._candidates.level(name, order),
-                reasons.get(name, ""),
+                reasons.get(name, otherwise),
             )
             for name in self.limits.asked()
             if name in broken
         )
-        binding = tuple(n for n in self.limits.asked() if n in gate.refused or n in broken)
-        return Kept(order, binding, unmet)
 
     def keeps(self, order: np.ndarray) -> bool:
         """Whether a list keeps all limits."""

@@ -1,6 +1,6 @@
 """The one ranking, live and of a replayed history: score, diversity, and a report of a list."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 
 import numpy as np
@@ -249,9 +249,9 @@ def similar_to(ranked: Ranked) -> list[np.ndarray]:
     return [twins[of[twins] == of[row]] for row in ranked.order]
 
 
-def keeps_limits(pool: Pool, rules: Rules) -> Callable[[np.ndarray], bool]:
-    """Whether rows of the pool keep all limits of the rules as a list."""
-    contract = Contract(
+def contract_of(pool: Pool, rules: Rules) -> Contract:
+    """The limits of the rules, over the pool: which of them a list of its rows keeps."""
+    return Contract(
         rules.limits,
         rules.limit,
         np.zeros(len(pool.ids)),
@@ -259,7 +259,6 @@ def keeps_limits(pool: Pool, rules: Rules) -> Callable[[np.ndarray], bool]:
         creators=pool.creators,
         vectors=pool.vectors if rules.limits.max_similarity is None else likeness_of(pool, rules),
     )
-    return contract.keeps
 
 
 def ceilings_full(order: np.ndarray, pool: Pool, rules: Rules) -> dict[str, np.ndarray]:
@@ -308,12 +307,14 @@ def report_of(
     relevance: np.ndarray,
     pool: Pool,
     chosen: Diversified,
+    contract: Contract,
     *,
     last_ids: Sequence[int] = (),
 ) -> Report:
     """What a list of rows of the pool, relevant so much each, shows of variety.
 
     chosen    how it was chosen, but for places that were given away since
+    contract  the limits that it was to keep: a pin may break one
     last_ids  of the list that the person saw before
     """
     report = measures.report(
@@ -326,12 +327,15 @@ def report_of(
         diversity=chosen.strength,
         topics=pool.topics,
     )
+    reasons = {unmet.limit: unmet.reason for unmet in chosen.unmet}
+    unmet = contract.unmet(order, reasons, otherwise="not together with what is pinned")
+    held = {*chosen.binding, *(limit.limit for limit in unmet)}
     return replace(
         report,
         budget=round(chosen.budget, measures.DIGITS),
         in_last=measures.share_in(pool.ids[order], last_ids),
-        binding=list(chosen.binding),
-        unmet=[asdict(unmet) for unmet in chosen.unmet],
+        binding=[name for name in contract.limits.asked() if name in held],
+        unmet=[asdict(limit) for limit in unmet],
     )
 
 

@@ -30,8 +30,8 @@ from recommender.ranking.pipeline import (
     Person,
     Pool,
     Rules,
+    contract_of,
     features_of,
-    keeps_limits,
     rank,
     report_of,
 )
@@ -537,11 +537,12 @@ def test_without_a_strategy_diversity_says_nothing_and_a_limit_of_creators_still
     none = Rules(limit=3, diversity=0.9, strategy="none")
     ranked = rank(person(), three, none)
     assert ranked.order.tolist() == [0, 1, 2]
-    report = report_of(ranked.order, ranked.relevance, three, ranked.diversified)
+    kept = contract_of(three, none)
+    report = report_of(ranked.order, ranked.relevance, three, ranked.diversified, kept)
     assert (report.strength, report.relevance_kept) == (0, 1)
     capped = rank(person(), three, replace(none, limits=Limits(max_per_creator=1)))
     assert capped.order.tolist() == [0, 2, 1]
-    report = report_of(capped.order, capped.relevance, three, capped.diversified)
+    report = report_of(capped.order, capped.relevance, three, capped.diversified, kept)
     assert report.relevance_kept < 1
 
 
@@ -716,6 +717,6 @@ def test_an_item_that_is_there_for_variety_says_so():
 
 def test_a_ceiling_of_likeness_counts_kinds_too_whatever_it_is():
     kin = pool([EAST, NORTH, UP], categories=[[True], [True], [False]])  # texts at right angles
-    keeps = keeps_limits(kin, Rules(limit=2, limits=Limits(max_similarity=0.0)))
+    keeps = contract_of(kin, Rules(limit=2, limits=Limits(max_similarity=0.0))).keeps
     assert not keeps(np.array([0, 1]))
     assert keeps(np.array([0, 2]))

@@ -304,6 +304,25 @@ def test_a_pin_stands_at_its_place_and_is_told_as_what_it_is(as_alice, alice, sh
     assert why_not["stage"] == "pinned"
 
 
+def test_a_limit_that_a_pin_breaks_is_named_with_its_reason(as_alice, shop):
+    home = make_scenario(max_per_category=1)
+    kept = ask(as_alice, limit=2)
+    assert (kept["diversity"]["binding"], kept["diversity"]["unmet"]) == (["max_per_category"], [])
+    pin(home, shop["kettle 1"], 1)
+    pin(home, shop["kettle 2"], 2)
+    broken = ask(as_alice, limit=2)
+    assert [row["item"]["title"] for row in broken["results"]] == ["kettle 1", "kettle 2"]
+    assert broken["diversity"]["unmet"] == [
+        {
+            "limit": "max_per_category",
+            "asked": 1.0,
+            "got": 2.0,
+            "reason": "not together with what is pinned",
+        }
+    ]
+    assert broken["diversity"]["binding"] == ["max_per_category"]
+
+
 @pytest.mark.parametrize(
     ("starts", "ends", "is_there"),
     [(None, None, True), (1, -1, True), (-1, None, False), (None, 1, False), (None, -1, True)],
