@@ -64,9 +64,8 @@ def refuse_unstorable(data: object) -> None:
 def problem(error: Exception, context: dict) -> Response | None:
     """DRF's exception handler: every error a view can meet, in the one shape."""
     if isinstance(error, Refused):
-        status = STATUS_OF_REFUSAL.get(error.code, 400)
         errors = [{"field": error.field, "code": error.code, "detail": error.message}]
-        response = _respond(status, error.code, error.message, errors=errors if error.field else [])
+        response = _respond(*_known(error), errors=errors if error.field else [])
         if wait := getattr(error, "wait", None):
             response["Retry-After"] = str(wait)
         return response
@@ -97,7 +96,9 @@ def problem(error: Exception, context: dict) -> Response | None:
 
 
 def _known(error: Exception) -> tuple[int, str, str] | None:
-    """What the platform beneath a view may raise on bad input or in bad times."""
+    """What a service or the platform beneath a view may raise on bad input or in bad times."""
+    if isinstance(error, Refused):
+        return STATUS_OF_REFUSAL.get(error.code, 400), error.code, error.message
     if isinstance(error, RequestDataTooBig):
         return 413, "too_large", _("The request is larger than 1 MB.")
     if isinstance(error, OperationalError | InterfaceError):

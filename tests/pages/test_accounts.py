@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth import get_user
 
 from catalog.models import Consent, Feedback, User
-from recommender import learn, store
+from recommender import learn, steer, store
 from tests.factories import give, make_person
 
 ELSEWHERE = ["https://evil.test/", "//evil.test/", "/\\evil.test", "javascript:alert(1)"]
@@ -156,3 +156,17 @@ def test_a_person_imported_without_password_cannot_sign_in(visitor, db):
     person.save()
     page = visitor.post("/sign-in/", {"username": "dora@example.org", "password": "!"})
     assert page.status_code == 200
+
+
+def test_whose_account_is_closed_while_a_page_stands_open_is_told_so(web, alice, monkeypatch):
+    tune = steer.tune
+
+    def tune_what_was_closed_just_now(user_id, **tuned):
+        User.objects.filter(pk=user_id).update(is_active=False)
+        tune(user_id, **tuned)
+
+    monkeypatch.setattr(steer, "tune", tune_what_was_closed_just_now)
+    response = web.post("/", {"diversity": "0.7"})
+    assert response.status_code == 403
+    assert "This account is closed." in response.content.decode()
+    assert store.tuning_of(alice.pk).diversity is None
