@@ -22,6 +22,7 @@ from recsite.local.processes import (
 )
 
 MANAGE = [sys.executable, "manage.py"]
+PARALLEL = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
 
 
 def checks(everything: bool, here: services.Addresses) -> list[tuple[list[str], dict[str, str]]]:
@@ -33,14 +34,17 @@ def checks(everything: bool, here: services.Addresses) -> list[tuple[list[str], 
         "SECRET_KEY": secrets.token_urlsafe(48),
         "ALLOWED_HOSTS": "example.org",
     }
-    tests = ["pytest", "-q"] if everything else ["pytest", "-q", "-m", "not slow"]
+    # A file stays with one process. What is slow loads the machine or measures it: one at a time.
+    tests = [(["pytest", "-q", "-m", "not slow", *PARALLEL], {})]
+    if everything:
+        tests.append((["pytest", "-q", "-m", "slow"], {}))
     return [
         (["ruff", "check", "."], {}),
         (["ruff", "format", "--check", "."], {}),
         (["lint-imports"], {}),
         ([*MANAGE, "check", "--deploy", "--fail-level", "WARNING"], production),
         ([*MANAGE, "makemigrations", "--check", "--dry-run"], {}),
-        (tests, {}),
+        *tests,
     ]
 
 
@@ -59,7 +63,8 @@ def run_checks(everything: bool) -> int:
             with step(2, len(todo) + 2, f"services in {data}"), undisturbed():
                 started = services.start(say, data)
             for number, (command, more) in enumerate(todo, start=3):
-                with step(number, len(todo) + 2, " ".join(command[-5:])):
+                said = " ".join(command).removeprefix(f"{sys.executable} ")
+                with step(number, len(todo) + 2, said):
                     env = environment(data, **browser, **more)
                     status = run(command, env=env, end_with=signal.SIGINT)
                 if status != 0:
