@@ -2,9 +2,12 @@
 
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 
-from catalog.models import Category, Feedback, Item, ItemCreator, User
+from catalog.models import Category, Creator, Feedback, Item, ItemCreator, User
+
+DEEPEST = 20  # levels of the tree of categories that are read
+MOST_CHILDREN = 100  # of one category, told with it
 
 
 def shown_items() -> QuerySet[Item]:
@@ -42,3 +45,33 @@ def opinion_on(user: User, item_uuid: UUID) -> Feedback | None:
 
 def categories() -> QuerySet[Category]:
     return Category.objects.order_by("slug")
+
+
+def category_in_tree(slug: str) -> list[Category] | None:
+    """A category behind all that it lies below, the root first; None if there is none."""
+    rows = list(
+        Category.objects.raw(
+            "WITH RECURSIVE up AS (SELECT c.*, 0 AS above FROM catalog_category c WHERE slug = %s"
+            " UNION ALL SELECT c.*, up.above + 1 FROM catalog_category c JOIN up"
+            f" ON c.id = up.parent_id WHERE up.above < {DEEPEST})"
+            " SELECT * FROM up ORDER BY above DESC",
+            [slug],
+        )
+    )
+    return rows or None
+
+
+def children_of(category: Category) -> QuerySet[Category]:
+    return categories().filter(parent=category)[:MOST_CHILDREN]
+
+
+def creators_shown() -> QuerySet[Creator]:
+    """Those who made an item that a person may see."""
+    theirs = ItemCreator.objects.filter(
+        creator=OuterRef("pk"), item__is_available=True, item__removed_at=None
+    )
+    return Creator.objects.filter(Exists(theirs))
+
+
+def creator_called(uuid: UUID) -> Creator | None:
+    return creators_shown().filter(uuid=uuid).first()

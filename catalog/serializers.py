@@ -5,6 +5,7 @@ import math
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from catalog.models import Feedback, Item
 
@@ -55,6 +56,12 @@ class FiniteField(serializers.FloatField):
         if not math.isfinite(number):
             self.fail("invalid")
         return number
+
+
+class Flag(serializers.BooleanField):
+    """Yes or no; one that a query leaves out is left out, where a form would say no."""
+
+    default_empty_html = empty
 
 
 class CategoryOut(serializers.Serializer):
@@ -202,11 +209,6 @@ class PageQuery(Strict):
 
     limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
     cursor = serializers.CharField(required=False, max_length=500)
-
-
-class ItemsQuery(PageQuery):
-    category = serializers.SlugField(required=False, max_length=100, allow_unicode=True)
-    kind = serializers.CharField(required=False, max_length=30)
 
 
 class FeedbackQuery(PageQuery):

@@ -21,7 +21,9 @@ urlpatterns = [
     path("auth/email/send/", accounts.EmailConfirmAgain.as_view(), name="api-email-send"),
     path("auth/sign-ins/", accounts.SignIns.as_view(), name="api-sign-ins"),
     path("auth/sign-ins/<uuid:uuid>/", accounts.SignInDetail.as_view(), name="api-sign-in"),
-    path("items/", items.Items.as_view(), name="api-items"),
+    path("categories/", items.Categories.as_view(), name="api-categories"),
+    path("categories/<str:slug>/", items.CategoryDetail.as_view(), name="api-category"),
+    path("creators/", items.Creators.as_view(), name="api-creators"),
     path("feedback/", feedback.FeedbackList.as_view(), name="api-feedback"),
     path("feedback/<uuid:uuid>/", feedback.FeedbackDetail.as_view(), name="api-feedback-detail"),
 ]

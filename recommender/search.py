@@ -4,6 +4,7 @@ The lists are fused by reciprocal rank. A query that Latin words miss by one sli
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from recommender.candidates.fusion import reciprocal_rank
 from recommender.embeddings import centring
 from recommender.embeddings.encoder import EncoderError
 from recommender.encoders import encode_queries
-from recommender.store import Facts
+from recommender.store import Condition, Facets, Facts
 from recommender.understanding import words
 
 log = logging.getLogger(__name__)
@@ -28,21 +29,46 @@ class Found:
     items: list[Facts]
     by_meaning: bool
     corrected: dict[str, str]
+    terms: list[str]  # that were looked for, as understanding.words has them
+    has_more: bool
+    facets: Facets | None  # of all results, if any were asked for
 
 
-def search(query: str, *, limit: int = 20) -> Found:
+def search(
+    query: str,
+    *,
+    limit: int = 20,
+    offset: int = 0,
+    filter: str | None = None,
+    facets: Sequence[str] = (),
+) -> Found:
+    """Some of the results, and what all of them have in common.
+
+    offset  how many of the best to leave out
+    filter  an expression over fields of items; FilterError if it cannot be used
+    facets  names in store.FACETS
+    """
     query = query[:LONGEST].strip()
+    only = None if filter is None else store.condition_in(filter)
     terms = words.query_terms(query)
     spellings, corrected = forgive(terms)
-    by_words = match(spellings, limit=DEEP) if terms else []
-    near = by_meaning(query) if query else None
+    by_words = match(spellings, limit=DEEP, only=only) if terms else []
+    near = by_meaning(query, only) if query else None
     fused = reciprocal_rank(
         [np.array(by_words, dtype=np.int64), np.array(near or [], dtype=np.int64)],
         weights=[1.0, 0.7],
-        limit=limit,
+        limit=2 * DEEP if facets else offset + limit + 1,
+    ).tolist()
+    some = fused[offset : offset + limit]
+    facts = store.facts(some)
+    return Found(
+        [facts[item] for item in some],
+        near is not None,
+        corrected,
+        [spelling for alternatives in spellings for spelling in alternatives],
+        len(fused) > offset + limit,
+        store.facets(fused, facets) if facets else None,
     )
-    facts = store.facts(fused)
-    return Found([facts[item] for item in fused.tolist()], near is not None, corrected)
 
 
 def forgive(terms: list[str]) -> tuple[list[list[str]], dict[str, str]]:
@@ -63,16 +89,17 @@ def forgive(terms: list[str]) -> tuple[list[list[str]], dict[str, str]]:
     return spellings, corrected
 
 
-def match(spellings: list[list[str]], *, limit: int) -> list[int]:
+def match(spellings: list[list[str]], *, limit: int, only: Condition | None = None) -> list[int]:
     """Items with all the words, then those with some of them."""
-    found = store.items_with_words(words.query_literal(spellings, all_of=True), limit=limit)
+    every, some = (words.query_literal(spellings, all_of=every) for every in (True, False))
+    found = store.items_with_words(every, limit=limit, only=only)
     if len(found) < limit and len(spellings) > 1:
-        some = store.items_with_words(words.query_literal(spellings, all_of=False), limit=limit)
-        found += [item for item in some if item not in set(found)]
+        others = store.items_with_words(some, limit=limit, only=only)
+        found += [item for item in others if item not in set(found)]
     return found[:limit]
 
 
-def by_meaning(query: str) -> list[int] | None:
+def by_meaning(query: str, only: Condition | None = None) -> list[int] | None:
     """Items near in meaning, or None when the encoder did not answer in time."""
     space = store.active_space()
     if space is None:
@@ -84,4 +111,6 @@ def by_meaning(query: str) -> list[int] | None:
         return None
     vector = centring.centre(raw, np.array(space.mean_query, dtype=np.float32))[0]
     at = store.Space(space.id, space.dimension)
+    if only is not None:
+        return store.nearest_that_pass(at, vector, only, limit=DEEP // 2)
     return [item for item, _ in store.nearest_items(at, vector, limit=DEEP // 2)]

@@ -10,7 +10,7 @@ from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
 from catalog.models import Attribute
-from catalog.serializers import FiniteField, ItemDetailOut, ItemOut, Strict, category_out
+from catalog.serializers import FiniteField, ItemOut, Strict, category_out
 from recommender.begin import LONGEST
 from recommender.diversity import STRATEGIES, Limits
 from recommender.diversity.contract import CEILINGS
@@ -49,6 +49,63 @@ class FilterField(serializers.CharField):
             + ", ".join(FIELDS)
             + ", and attr:NAME for each declared attribute. See docs/filters.md",
         )
+
+
+ITEM_FIELDS = tuple(ItemOut().get_fields())
+
+
+class NamesField(serializers.CharField):
+    """Names that are known, with commas between them."""
+
+    def __init__(self, known: Sequence[str], *, help_text: str) -> None:
+        super().__init__(required=False, max_length=500, help_text=help_text)
+        self.known = known
+
+    def to_internal_value(self, data) -> tuple[str, ...]:
+        names = [name.strip() for name in super().to_internal_value(data).split(",")]
+        if unknown := [name for name in names if name not in self.known]:
+            raise serializers.ValidationError(
+                _("There is no “%(name)s”; known are %(known)s.")
+                % {"name": unknown[0][:50], "known": ", ".join(self.known)},
+                "unknown",
+            )
+        return tuple(dict.fromkeys(names))
+
+
+class IdsField(serializers.CharField):
+    """Public ids of items, with commas between them."""
+
+    def __init__(self, most: int, *, help_text: str) -> None:
+        super().__init__(required=False, max_length=40 * most, help_text=help_text)
+        self.most = most
+
+    def to_internal_value(self, data) -> list[UUID]:
+        said = super().to_internal_value(data).split(",")
+        if len(said) > self.most:
+            raise serializers.ValidationError(
+                _("Give at most %(most)d ids.") % {"most": self.most}, "too_many"
+            )
+        ids = serializers.ListField(child=serializers.UUIDField()).run_validation(said)
+        return list(dict.fromkeys(ids))
+
+
+def fields_field() -> NamesField:
+    return NamesField(
+        ITEM_FIELDS,
+        help_text="which fields of each item to answer, with commas between them: "
+        + ", ".join(ITEM_FIELDS)
+        + ". All if not given; `id` always comes",
+    )
+
+
+class PartOfItemOut(ItemOut):
+    """An item in a list: all of it, or the `fields` that were asked for."""
+
+    def get_fields(self) -> dict:
+        fields = super().get_fields()
+        for name, field in fields.items():
+            field.required = name == "id"
+        return fields
 
 
 MOST_SEED = 2**63 - 1
@@ -154,11 +211,7 @@ class RecommendationsQuery(Strict):
 class SimilarQuery(Strict):
     limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
     filter = FilterField()
-
-
-class SearchQuery(Strict):
-    q = serializers.CharField(max_length=500, help_text="words in any language")
-    limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
+    fields = fields_field()
 
 
 class ReasonOut(serializers.Serializer):
@@ -174,7 +227,7 @@ class NamedOut(serializers.Serializer):
 
 class ShownOut(serializers.Serializer):
     rank = serializers.IntegerField()
-    item = ItemOut()
+    item = PartOfItemOut()
     relevance = serializers.FloatField(help_text="0 to 1 in steps of 0.01")
     reason = ReasonOut(allow_null=True)
     similar = NamedOut(
@@ -381,18 +434,6 @@ class TopicOut(serializers.Serializer):
     )
 
 
-class ItemWithTopicsOut(ItemDetailOut):
-    """An item with all that is known of it."""
-
-    topics = TopicOut(many=True, help_text="what it is about, in the words of its text")
-
-
-class SearchOut(serializers.Serializer):
-    results = ItemOut(many=True)
-    by_meaning = serializers.BooleanField(help_text="false: the encoder did not answer in time")
-    corrected = serializers.DictField(child=serializers.CharField())
-
-
 class InterestOut(serializers.Serializer):
     words = serializers.CharField()
     weight = serializers.FloatField()
@@ -476,8 +517,9 @@ class MeIn(Strict):
         return asked
 
 
-def facts_out(facts: Facts) -> dict:
-    return {
+def facts_out(facts: Facts, only: Sequence[str] | None = None) -> dict:
+    """only  names in ITEM_FIELDS; the id always comes"""
+    whole = {
         "id": str(facts.uuid),
         "kind": facts.kind,
         "title": facts.title,
@@ -488,6 +530,9 @@ def facts_out(facts: Facts) -> dict:
         "categories": [category_out(c["slug"], c["names"]) for c in facts.categories],
         "creators": [creator["name"] for creator in facts.creators],
     }
+    if only is None:
+        return whole
+    return {name: value for name, value in whole.items() if name == "id" or name in only}
 
 
 def reason_text(reason: Reason) -> str:
@@ -644,18 +689,22 @@ def filter_fault(error: FilterError) -> str:
     }
 
 
-def shown_out(shown: Shown) -> dict:
+def shown_out(shown: Shown, only: Sequence[str] | None = None, *, with_reason: bool = True) -> dict:
+    """only  which fields of the item"""
     return {
         "rank": shown.rank,
-        "item": facts_out(shown.facts),
+        "item": facts_out(shown.facts, only),
         "relevance": int(out_of_100(shown.relevance)) / 100,
-        "reason": shown.reason
-        and {
-            "kind": shown.reason.kind,
-            "text": reason_text(shown.reason),
-            "item": shown.reason.like_uuid and str(shown.reason.like_uuid),
-        },
+        "reason": reason_out(shown.reason) if with_reason and shown.reason else None,
         "similar": [named_out(facts) for facts in shown.similar],
+    }
+
+
+def reason_out(reason: Reason) -> dict:
+    return {
+        "kind": reason.kind,
+        "text": reason_text(reason),
+        "item": reason.like_uuid and str(reason.like_uuid),
     }
 
 

@@ -18,6 +18,8 @@ urlpatterns = [
     ),
     path("scenarios/", recommendations.Scenarios.as_view(), name="api-scenarios"),
     path("impressions/", recommendations.Impressions.as_view(), name="api-impressions"),
+    path("items/", items.Items.as_view(), name="api-items"),
+    path("creators/<uuid:uuid>/", items.CreatorDetail.as_view(), name="api-creator"),
     path("items/<uuid:uuid>/", items.ItemDetail.as_view(), name="api-item"),
     path("items/<uuid:uuid>/similar/", items.Similar.as_view(), name="api-similar"),
     path("search/", items.Search.as_view(), name="api-search"),

@@ -1,7 +1,13 @@
 """The API of facts. Each module translates, calls one service or query; here is what they share."""
 
+from django.core.exceptions import ValidationError as Invalid
+from django.db import DataError
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views.decorators.http import conditional_page
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,7 +31,10 @@ class Pages(CursorPagination):
 
 def paged(request: Request, rows, render, *ordering: str) -> Response:
     pages = Pages(*ordering)
-    page = pages.paginate_queryset(rows, request)
+    try:
+        page = pages.paginate_queryset(rows, request)
+    except (NotFound, Invalid, ValueError, DataError):  # whatever somebody writes into a cursor
+        raise no_cursor() from None
     return Response(
         {
             "next": pages.get_next_link(),
@@ -33,6 +42,11 @@ def paged(request: Request, rows, render, *ordering: str) -> Response:
             "results": [render(row) for row in page],
         }
     )
+
+
+def no_cursor() -> ValidationError:
+    text = _("Give the cursor of a page as it came, or none to begin anew.")
+    return ValidationError({"cursor": ErrorDetail(text, "unknown_cursor")})
 
 
 def page_of(serializer, name: str):
@@ -50,3 +64,12 @@ def page_of(serializer, name: str):
 def private(data: object, *, status: int = 200) -> Response:
     """An answer for one person, which no cache on the way may keep."""
     return Response(data, status=status, headers={"Cache-Control": "private, no-store"})
+
+
+def revalidated(data: object) -> Response:
+    """An answer that whoever asked may keep, and asks about again: see `conditional`."""
+    return Response(data, headers={"Cache-Control": "private, no-cache"})
+
+
+# A view whose answers have an ETag, and are left away (304) when nothing changed.
+conditional = method_decorator(conditional_page, name="dispatch")

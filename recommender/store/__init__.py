@@ -21,6 +21,19 @@ from recommender.store.candidates import (
     find,
     touched,
 )
+from recommender.store.catalogue import (
+    FACETS,
+    Facets,
+    Full,
+    by_creator,
+    condition_in,
+    facets,
+    item_in_full,
+    items_shown,
+    nearest_that_pass,
+    of_kind,
+    shown_id,
+)
 from recommender.store.comments import (
     put_comment_signs,
     unread_comments,
@@ -209,6 +222,17 @@ from recommender.store.wishes import (
 )
 
 __all__ = [
+    "FACETS",
+    "Facets",
+    "Full",
+    "by_creator",
+    "condition_in",
+    "facets",
+    "item_in_full",
+    "items_shown",
+    "nearest_that_pass",
+    "of_kind",
+    "shown_id",
     "Calibrated",
     "calibrations",
     "curve_of",

@@ -260,6 +260,18 @@ def _nearest(
     )
 
 
+def nearest_passing(space: Space, source: Source, only: Condition) -> tuple[str, list]:
+    """A statement for the ids of the nearest of one source, as find() looks for them."""
+    may = Condition(SHOWN, ())
+    first, before = _matching(space, may, only)
+    text, params = _nearest(space, source, may, only)
+    return (
+        f"WITH seen AS MATERIALIZED (SELECT 0::bigint AS id WHERE false),{first.rstrip(',')}"
+        f" SELECT item_id FROM ({text}) listed ORDER BY rank LIMIT {int(source.limit)}",
+        [*before, *params],
+    )
+
+
 def _given(source: Source) -> tuple[str, list]:
     """(item_id, rank) of given items."""
     return (

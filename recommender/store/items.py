@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from catalog.models import Item
 from recommender.embeddings.text import item_text
 from recommender.models import EmbeddingSpace, ItemEmbedding
+from recommender.store.filters import Condition
 from recommender.store.spaces import Space
 from recommender.store.sql import SCAN_TUPLES, SHOWN, TOPICS, as_text, from_binary
 from recommender.understanding import words
@@ -165,24 +166,34 @@ class Facts:
     creators: list[dict]  # {"id": int, "uuid": str, "name": str}, the first one first
 
 
+# The columns of Facts, of a statement about `catalog_item i`.
+FACTS = (
+    "i.id, i.uuid, i.kind, i.title, left(i.description, 500), i.url, i.image_url,"
+    " i.published_at, (SELECT coalesce(json_agg(json_build_object("
+    "   'id', c.id, 'uuid', c.uuid, 'slug', c.slug, 'names', c.names) ORDER BY ic.id),"
+    "   '[]')::text FROM catalog_item_categories ic"
+    "   JOIN catalog_category c ON c.id = ic.category_id WHERE ic.item_id = i.id),"
+    " (SELECT coalesce(json_agg(json_build_object("
+    "   'id', c.id, 'uuid', c.uuid, 'name', c.name) ORDER BY ic.position), '[]')::text"
+    "   FROM catalog_itemcreator ic"
+    "   JOIN catalog_creator c ON c.id = ic.creator_id WHERE ic.item_id = i.id)"
+)
+
+
+def facts_of(row: Sequence, **changed) -> Facts:
+    """From the columns FACTS."""
+    facts = Facts(*row[:8], json.loads(row[8]), json.loads(row[9]))
+    return replace(facts, **changed) if changed else facts
+
+
 def facts(item_ids: Sequence[int]) -> dict[int, Facts]:
     """Everything to show of the items of one page: one statement."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT i.id, i.uuid, i.kind, i.title, left(i.description, 500), i.url, i.image_url,"
-            " i.published_at, (SELECT coalesce(jsonb_agg(jsonb_build_object("
-            "   'id', c.id, 'uuid', c.uuid, 'slug', c.slug, 'names', c.names) ORDER BY ic.id),"
-            "   '[]') FROM catalog_item_categories ic"
-            "   JOIN catalog_category c ON c.id = ic.category_id WHERE ic.item_id = i.id),"
-            " (SELECT coalesce(jsonb_agg(jsonb_build_object("
-            "   'id', c.id, 'uuid', c.uuid, 'name', c.name) ORDER BY ic.position), '[]')"
-            "   FROM catalog_itemcreator ic"
-            "   JOIN catalog_creator c ON c.id = ic.creator_id WHERE ic.item_id = i.id)"
-            " FROM catalog_item i WHERE i.id = ANY(%s)",
+            f"SELECT {FACTS} FROM catalog_item i WHERE i.id = ANY(%s)",
             [[int(item) for item in item_ids]],
         )
-        rows = [Facts(*row[:8], *map(json.loads, row[8:])) for row in cursor.fetchall()]
-    return {row.id: row for row in rows}
+        return {row[0]: facts_of(row) for row in cursor.fetchall()}
 
 
 def describe(items: Sequence[Facts]) -> dict:
@@ -218,15 +229,16 @@ def standing(uuid: UUID) -> Standing | None:
     return Standing(*row[0]) if row else None
 
 
-def items_with_words(query: str, *, limit: int) -> list[int]:
-    """Shown items that match a tsquery literal, best first."""
+def items_with_words(query: str, *, limit: int, only: Condition | None = None) -> list[int]:
+    """Shown items that match a tsquery literal, and a condition if there is one, best first."""
+    passes, params = (f" AND ({only.sql})", only.params) if only else ("", ())
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT w.item_id FROM recommender_itemwords w JOIN catalog_item i ON i.id = w.item_id"
-            f" WHERE w.tokens @@ %s::tsquery AND {SHOWN}"
+            f" WHERE w.tokens @@ %s::tsquery AND {SHOWN}{passes}"
             " ORDER BY ts_rank('{0.1, 0.2, 0.4, 1.0}', w.tokens, %s::tsquery, 1) DESC, w.item_id"
             " LIMIT %s",
-            [query, query, limit],
+            [query, *params, query, limit],
         )
         return [row[0] for row in cursor.fetchall()]
 

@@ -10,8 +10,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-_CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\U00020000-\U0002ebef"
-_RUNS = re.compile(rf"([{_CJK}]+)|([^\W_{_CJK}]+)")
+CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\U00020000-\U0002ebef"
+_RUNS = re.compile(rf"([{CJK}]+)|([^\W_{CJK}]+)")
 _POSSESSIVE = re.compile(r"(?<=\w)['’](?=\w)")
 _LATIN = re.compile(r"[a-z]{4,40}")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
