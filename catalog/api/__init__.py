@@ -5,7 +5,7 @@ from django.db import DataError
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.http import conditional_page
-from drf_spectacular.utils import inline_serializer
+from drf_spectacular.utils import OpenApiResponse, inline_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
@@ -73,3 +73,9 @@ def revalidated(data: object) -> Response:
 
 # A view whose answers have an ETag, and are left away (304) when nothing changed.
 conditional = method_decorator(conditional_page, name="dispatch")
+
+
+def or_unchanged(schema) -> dict:
+    """The answers of such a view."""
+    text = "Nothing changed since the answer whose ETag `If-None-Match` named."
+    return {200: schema, 304: OpenApiResponse(description=text)}

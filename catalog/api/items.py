@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from catalog import queries
-from catalog.api import conditional, page_of, paged, revalidated
+from catalog.api import conditional, or_unchanged, page_of, paged, revalidated
 from catalog.models import Category, Creator
 from catalog.serializers import CategoryOut, Flag, PageQuery, category_out, checked
 
@@ -51,7 +51,7 @@ class Categories(APIView):
     @extend_schema(
         operation_id="categories_list",
         parameters=[CategoriesQuery],
-        responses=page_of(CategoryInTreeOut, "CategoryPage"),
+        responses=or_unchanged(page_of(CategoryInTreeOut, "CategoryPage")),
         tags=["items"],
     )
     def get(self, request: Request) -> Response:
@@ -67,7 +67,7 @@ class Categories(APIView):
 
 @conditional
 class CategoryDetail(APIView):
-    @extend_schema(responses=CategoryDetailOut, tags=["items"])
+    @extend_schema(responses=or_unchanged(CategoryDetailOut), tags=["items"])
     def get(self, request: Request, slug: str) -> Response:
         """One kind of items, with its way from the root. Its items: `/items/?category=`."""
         found = queries.category_in_tree(slug)
@@ -90,7 +90,7 @@ class Creators(APIView):
     @extend_schema(
         operation_id="creators_list",
         parameters=[CreatorsQuery],
-        responses=page_of(CreatorOut, "CreatorPage"),
+        responses=or_unchanged(page_of(CreatorOut, "CreatorPage")),
         tags=["items"],
     )
     def get(self, request: Request) -> Response:

@@ -17,7 +17,7 @@ from rest_framework.utils.urls import remove_query_param, replace_query_param
 from rest_framework.views import APIView
 
 from catalog import queries
-from catalog.api import conditional, no_cursor, page_of, revalidated
+from catalog.api import conditional, no_cursor, or_unchanged, page_of, revalidated
 from catalog.api.items import CreatorOut, creator_out
 from catalog.serializers import Flag, ItemDetailOut, PageQuery, Strict, category_out, checked
 from recommender import store
@@ -127,7 +127,7 @@ class Items(APIView):
     @extend_schema(
         operation_id="items_list",
         parameters=[ItemsQuery],
-        responses=page_of(PartOfItemOut, "ItemPage"),
+        responses=or_unchanged(page_of(PartOfItemOut, "ItemPage")),
         tags=["items"],
     )
     def get(self, request: Request) -> Response:
@@ -191,7 +191,7 @@ def place_in(cursor: str) -> tuple[bool, UUID]:
 
 @conditional
 class CreatorDetail(APIView):
-    @extend_schema(responses=CreatorDetailOut, tags=["items"])
+    @extend_schema(responses=or_unchanged(CreatorDetailOut), tags=["items"])
     def get(self, request: Request, uuid: UUID) -> Response:
         """Somebody who made items, with the newest of them."""
         creator = queries.creator_called(uuid)
@@ -209,7 +209,7 @@ class CreatorDetail(APIView):
 
 @conditional
 class ItemDetail(APIView):
-    @extend_schema(responses=ItemWithTopicsOut, tags=["items"])
+    @extend_schema(responses=or_unchanged(ItemWithTopicsOut), tags=["items"])
     def get(self, request: Request, uuid: UUID) -> Response:
         """One item with all that is known of it."""
         item = store.item_in_full(uuid)
@@ -221,7 +221,7 @@ class ItemDetail(APIView):
 def full_out(item: Full) -> dict:
     return facts_out(item.facts) | {
         "language": item.language,
-        "price": item.price,
+        "price": None if item.price is None else str(item.price),
         "currency": item.currency,
         "latitude": item.latitude,
         "longitude": item.longitude,
@@ -232,7 +232,7 @@ def full_out(item: Full) -> dict:
 
 @conditional
 class Similar(APIView):
-    @extend_schema(parameters=[SimilarQuery], responses=SimilarOut, tags=["items"])
+    @extend_schema(parameters=[SimilarQuery], responses=or_unchanged(SimilarOut), tags=["items"])
     def get(self, request: Request, uuid: UUID) -> Response:
         """Items like one item, best first."""
         query = checked(SimilarQuery, request.query_params)
