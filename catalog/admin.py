@@ -14,11 +14,13 @@ from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from catalog import services
+from catalog import server_keys, services
 from catalog.models import (
     Attribute,
     Category,
@@ -27,6 +29,7 @@ from catalog.models import (
     Feedback,
     Item,
     ItemCreator,
+    ServerKey,
     User,
 )
 
@@ -330,3 +333,58 @@ class FeedbackAdmin(ReadOnly):
         found |= Q(user__in=list(people.values_list("pk", flat=True)[:FOUND]))
         found |= Q(item__in=list(items.values_list("pk", flat=True)[:FOUND]))
         return queryset.filter(found), False
+
+
+# --- servers ------------------------------------------------------------------------------------
+
+
+def default_expiry():
+    return timezone.now() + server_keys.LIFETIME
+
+
+class ServerKeyForm(forms.ModelForm):
+    scopes = forms.MultipleChoiceField(
+        choices=ServerKey.Scope, widget=forms.CheckboxSelectMultiple, label=_("what it may do")
+    )
+
+
+@admin.register(ServerKey)
+class ServerKeyAdmin(Big):
+    """A key is shown once, when it is made. It is disabled or runs out, and its row stays."""
+
+    form = ServerKeyForm
+    list_display = ["name", "prefix", "source", "is_active", "expires_at", "last_used_at"]
+    list_filter = ["is_active", "source"]
+    search_fields = ["name", "prefix"]
+    ordering = ["-id"]
+    fields = ["name", "source", "scopes", "expires_at", "is_active"]
+    kept = ["prefix", "created_at", "last_used_at"]
+
+    def get_fields(self, request: HttpRequest, obj=None) -> list[str]:
+        return [*self.fields, *(self.kept if obj else [])]
+
+    def get_readonly_fields(self, request: HttpRequest, obj=None) -> list[str]:
+        return ["source", *self.kept] if obj else []
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict:
+        return {"expires_at": default_expiry()} | super().get_changeform_initial_data(request)
+
+    def save_model(self, request: HttpRequest, obj: ServerKey, form, change: bool) -> None:
+        if change:
+            obj.save(update_fields=["name", "scopes", "expires_at", "is_active"])
+        else:
+            obj.key = server_keys.issue(obj)
+
+    def response_add(self, request: HttpRequest, obj: ServerKey, post_url_continue=None):
+        """The one page that shows the key; no message, which a cookie would carry on."""
+        context = self.admin_site.each_context(request) | {
+            "title": _("Key of “%s”") % obj,
+            "opts": self.opts,
+            "key": obj.key,
+        }
+        return TemplateResponse(
+            request, "admin/server_key.html", context, headers={"Cache-Control": "no-store"}
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False

@@ -7,6 +7,7 @@ hold is a constraint in the database, so that no door can forget it.
 from decimal import Decimal
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -423,3 +424,42 @@ class Mail(models.Model):
     email = models.EmailField()
     language = models.CharField(max_length=12)
     asked_at = models.DateTimeField(db_default=Now())
+
+
+class ServerKey(models.Model):
+    """What a server of ours may do, and to which ids. Of the key itself only a digest is kept."""
+
+    class Scope(models.TextChoices):
+        INGEST_ITEMS = "ingest_items", _("write items")
+        INGEST_PEOPLE = "ingest_people", _("write people")
+        INGEST_FEEDBACK = "ingest_feedback", _("write feedback")
+        RECOMMEND = "recommend", _("recommend to people")
+        READ_SCORES = "read_scores", _("read scores")
+        READ_METRICS = "read_metrics", _("read metrics")
+
+    name = models.CharField(_("name"), max_length=100)
+    source = models.CharField(
+        _("source"), max_length=50, help_text=_("the system whose ids the server speaks of")
+    )
+    scopes = ArrayField(
+        models.CharField(max_length=20, choices=Scope), verbose_name=_("what it may do")
+    )
+    prefix = models.CharField(_("begins with"), max_length=12, editable=False)
+    digest = models.BinaryField(unique=True, editable=False)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+    expires_at = models.DateTimeField(_("expires"))
+    is_active = models.BooleanField(_("active"), default=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("key of a server")
+        verbose_name_plural = _("keys of servers")
+        constraints = [
+            # What was made here is written here alone.
+            models.CheckConstraint(
+                condition=~Q(source__in=("", LOCAL)), name="serverkey_of_another_system"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -22,6 +22,12 @@ def shown_item(uuid: UUID) -> Item | None:
     return shown_items().filter(uuid=uuid).first()
 
 
+def items_known_as(source: str, external_ids: list[str]) -> dict[str, int]:
+    """Ids of the items that a system knows by its own."""
+    rows = Item.objects.filter(source=source, external_id__in=external_ids)
+    return dict(rows.values_list("external_id", "pk"))
+
+
 def live_feedback(user: User) -> QuerySet[Feedback]:
     """What a person said and did not take back, newest first."""
     return (

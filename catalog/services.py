@@ -126,7 +126,7 @@ def check_attributes(attributes: object) -> dict:
             raise Refused(
                 "attributes", _("There is no declared attribute “%s”.") % name, "attributes"
             )
-        if not _has_type(value, declared[name]):
+        if not has_type(value, declared[name]):
             raise Refused(
                 "attributes",
                 _("The attribute “%(name)s” takes a %(type)s.")
@@ -136,7 +136,7 @@ def check_attributes(attributes: object) -> dict:
     return attributes
 
 
-def _has_type(value: object, kind: str) -> bool:
+def has_type(value: object, kind: str) -> bool:
     if kind == Attribute.Type.BOOLEAN:
         return isinstance(value, bool)
     if kind == Attribute.Type.NUMBER:

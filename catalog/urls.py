@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from catalog.api import accounts, feedback, items
+from catalog.api import accounts, feedback, items, servers
 
 urlpatterns = [
     path("auth/register/", accounts.Register.as_view(), name="api-register"),
@@ -26,4 +26,10 @@ urlpatterns = [
     path("creators/", items.Creators.as_view(), name="api-creators"),
     path("feedback/", feedback.FeedbackList.as_view(), name="api-feedback"),
     path("feedback/<uuid:uuid>/", feedback.FeedbackDetail.as_view(), name="api-feedback-detail"),
+    path("server/items/", servers.ItemsUpsert.as_view(), name="api-server-items"),
+    path("server/items/hide/", servers.ItemsHide.as_view(), name="api-server-items-hide"),
+    path("server/people/", servers.PeopleUpsert.as_view(), name="api-server-people"),
+    path("server/people/hide/", servers.PeopleHide.as_view(), name="api-server-people-hide"),
+    path("server/people/show/", servers.PeopleShow.as_view(), name="api-server-people-show"),
+    path("server/feedback/", servers.FeedbackIngest.as_view(), name="api-server-feedback"),
 ]

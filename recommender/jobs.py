@@ -220,6 +220,20 @@ def counts() -> dict[str, int]:
     }
 
 
+def counts_by_kind() -> list[dict]:
+    """The same for each kind of work of which there is any."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT kind, count(*) FILTER (WHERE {_OPEN} AND leased_until IS NULL),"
+            f" count(*) FILTER (WHERE {_OPEN} AND leased_until > now()),"
+            " count(*) FILTER (WHERE parked_at IS NOT NULL),"
+            " coalesce(extract(epoch FROM now() - min(requested_at)"
+            f" FILTER (WHERE {_OPEN})), 0)::int FROM recommender_job GROUP BY kind ORDER BY kind"
+        )
+        names = ("kind", "waiting", "at_work", "parked", "oldest_seconds")
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
 def retry(job_ids: Sequence[int]) -> int:
     """An operator's second chance for parked jobs."""
     with connection.cursor() as cursor:

@@ -268,6 +268,35 @@ def recommend(
     )
 
 
+def scores(user_id: int, item_ids: Sequence[int]) -> dict[int, float]:
+    """How relevant given items are to a person, 0 to 1, by id, before a scenario moves anything.
+
+    Also what the person knows already. Left out is what may not be shown, and what they mute.
+    """
+    with transaction.atomic():
+        side = store.person_side(user_id)
+        place = _place(side, HOME.slug, None, None)
+        unset = dict.fromkeys(
+            ("diversity", "strategy", "budget", "limits", "category", "filter", "seed")
+        )
+        terms = _terms(
+            replace(side, seen=[]),
+            place,
+            replace(side.tuning, chronological=False),
+            limit=len(item_ids),
+            exploration=0.0,
+            rotation=0.0,
+            **unset,
+        )
+        history = terms.side.history
+        taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
+        known = store.touched(side.space, side.version, taste.items)
+        given = Ask("given", 1.0, len(item_ids), ids=np.array(item_ids, dtype=np.int64))
+        they = _candidates(terms, taste, known, None, only=given)
+    relevance = np.clip(they.weighed.parts.sum(axis=1), 0.0, 1.0)
+    return dict(zip(map(int, they.found.ids), map(float, relevance), strict=True))
+
+
 # --- what a list is made by -------------------------------------------------------------------
 
 
@@ -521,7 +550,10 @@ def _make(
     return _Made(results, report, effect, has_next)
 
 
-def _candidates(terms: _Terms, taste: Taste, known: Touched, about: Named | None) -> _Candidates:
+def _candidates(
+    terms: _Terms, taste: Taste, known: Touched, about: Named | None, only: Ask | None = None
+) -> _Candidates:
+    """only: what is looked at, in the place of what the person and the scenario would find."""
     side, rules = terms.side, terms.rules
     person, voted = person_of(taste, known.known, rules.model, touched=len(side.seen))
     size, n_likes = max(settings.POOL_SIZE, POOL_FACTOR * rules.limit), int(taste.liked.sum())
@@ -530,6 +562,8 @@ def _candidates(terms: _Terms, taste: Taste, known: Touched, about: Named | None
     plan = plan_of(terms.place, plan, about and about.about, pool_size=size)
     if terms.by_date:  # and nothing to fill up with
         plan = [ask for ask in plan if ask.name in ("new", "pinned")]
+    if only:
+        plan = [only]
     if terms.exploration and plan:
         plan.append(ask_to_explore())
     found = store.find(

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from recommender.api import items, me, recommendations
+from recommender.api import items, me, recommendations, servers
 
 urlpatterns = [
     path("recommendations/", recommendations.Recommendations.as_view(), name="api-recommendations"),
@@ -23,6 +23,14 @@ urlpatterns = [
     path("items/<uuid:uuid>/", items.ItemDetail.as_view(), name="api-item"),
     path("items/<uuid:uuid>/similar/", items.Similar.as_view(), name="api-similar"),
     path("search/", items.Search.as_view(), name="api-search"),
+    path(
+        "server/recommendations/",
+        servers.ServerRecommendations.as_view(),
+        name="api-server-recommendations",
+    ),
+    path("server/scores/", servers.Scores.as_view(), name="api-server-scores"),
+    path("server/jobs/", servers.Jobs.as_view(), name="api-server-jobs"),
+    path("server/metrics/", servers.Metrics.as_view(), name="api-server-metrics"),
     path("me/", me.Me.as_view(), name="api-me"),
     path("me/wishes/", me.Wishes.as_view(), name="api-wishes"),
     path("me/wishes/<uuid:uuid>/", me.WishDetail.as_view(), name="api-wish"),

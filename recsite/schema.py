@@ -70,7 +70,7 @@ def refusals_of(path: str, operation: dict) -> list[str]:
     found = ["400", "406", "429", "503"]
     if has_body or {} not in operation.get("security", [{}]):
         found += ["401", "403"]  # also of what a body says, as in signing in
-    if "{" in path or "cursor" in names or has_body:
+    if "{" in path or names & {"cursor", "person"} or has_body:
         found += ["404"]
     if has_body:
         found += ["409", "413", "415"]

@@ -7,8 +7,8 @@ from itertools import count
 
 import numpy as np
 
-from catalog import services
-from catalog.models import Category, Consent, Creator, Feedback, Item, User
+from catalog import server_keys, services
+from catalog.models import Category, Consent, Creator, Feedback, Item, ServerKey, User
 from catalog.services import Given
 from recommender import embed, learn, store, train
 from recommender.models import Calibration, ModelVersion
@@ -42,6 +42,13 @@ def make_item(
         categories=[make_category(slug) for slug in categories],
         creators=creators,
     )
+
+
+def make_key(*scopes: str, source: str = "shop") -> str:
+    """A key of a server, for a day; with all scopes where none is named."""
+    tomorrow, scopes = datetime.now(UTC) + timedelta(days=1), list(scopes or ServerKey.Scope.values)
+    row = ServerKey(name="shop server", source=source, scopes=scopes, expires_at=tomorrow)
+    return server_keys.issue(row)
 
 
 def give(user: User, item: Item, kind: str = "like", **fields) -> Feedback:

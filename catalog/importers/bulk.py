@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils.text import slugify
 
 from catalog import services
@@ -26,6 +26,7 @@ from catalog.signals import feedback_recorded
 from catalog.uuid7 import uuid7
 
 CHUNK = 10_000  # ids read at a time
+WAIT_SECONDS, RUN_SECONDS = 10, 60  # of a load that somebody waits for, for another and for itself
 LOCK = 7_301_190_411  # of pg_advisory_xact_lock: one load at a time
 MOST_PARTS = 100  # categories, and creators, of an item
 
@@ -46,6 +47,20 @@ ITEM_FIELDS = {  # as a format names it, and its column
 }
 LISTS = ("categories", "creators")  # distinct names, in order
 FEEDBACK_FIELDS = ("person", "item", "kind", "value", "text", "at")
+
+
+class Busy(Exception):
+    """Another load is under way, and nothing of this one was done."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one row."""
+
+    line: int
+    id: str | None
+    outcome: str  # created, updated, unchanged or refused
+    reason: str | None  # of a refusal
 
 
 @dataclass
@@ -79,13 +94,15 @@ def load(
     dry_run: bool = False,
     rejects: Path | None = None,
     say: Callable[[str], object] = lambda _: None,
+    is_awaited: bool = False,
 ) -> Iterator["Load"]:
     """A load in a transaction of its own, which a dry run takes back.
 
-    source   the name of the system that the ids come from
-    rejects  where each rejected row is written down
-    say      is told of each step
-    Raises   Unusable
+    source      the name of the system that the ids come from
+    rejects     where each rejected row is written down
+    say         is told of each step
+    is_awaited  somebody waits for the answer: the load is small, and gives up where it would wait
+    Raises      Unusable, or Busy if it gave up
     """
     if source == LOCAL or not 0 < len(source) <= 50:
         raise Unusable(f"a source is a name of at most 50 characters, and not {LOCAL!r}")
@@ -100,13 +117,26 @@ def load(
             writer.writerow(["file", "line", "id", "reason"])
         stack.enter_context(transaction.atomic())
         cursor = stack.enter_context(connection.cursor())
-        for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
-            cursor.execute(f"SET LOCAL {limit} = 0")  # each connection has those of a web request
-        cursor.execute("SET LOCAL work_mem = '64MB'")
+        # Each connection has the limits of a web request.
+        limits = dict.fromkeys(
+            ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"), "0"
+        )
+        if is_awaited:
+            limits |= {"statement_timeout": f"{RUN_SECONDS}s", "lock_timeout": f"{WAIT_SECONDS}s"}
         # So that the server notices when the process of a long statement is killed.
-        cursor.execute("SET LOCAL client_connection_check_interval = '5s'")
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-        yield Load(cursor, source, writer, say, announces=not dry_run)
+        limits |= {"work_mem": "64MB", "client_connection_check_interval": "5s"}
+        cursor.execute(
+            "SELECT set_config(name, value, true)"
+            " FROM unnest(%s::text[], %s::text[]) AS given (name, value)",
+            [list(limits), list(limits.values())],
+        )
+        try:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", "") == "55P03":  # lock_not_available
+                raise Busy from None
+            raise
+        yield Load(cursor, source, writer, say, announces=not dry_run, analyses=not is_awaited)
         if dry_run:
             transaction.set_rollback(True)
 
@@ -114,9 +144,11 @@ def load(
 class Load:
     """One transaction and its source; each method writes the rows of one file."""
 
-    def __init__(self, cursor, source: str, rejects, say, *, announces: bool) -> None:
+    def __init__(
+        self, cursor, source: str, rejects, say, *, announces: bool, analyses: bool
+    ) -> None:
         self._cursor, self._source, self._rejects = cursor, source, rejects
-        self._say, self._announces = say, announces
+        self._say, self._announces, self._analyses = say, announces, analyses
 
     # --- people ---------------------------------------------------------------------------------
 
@@ -126,7 +158,8 @@ class Load:
         self._make(
             "checked_people",
             f"""
-            SELECT s.line, s.id, coalesce(s.name, '') AS name, u.id AS user_id, CASE {BAD_ID}
+            SELECT s.line, s.id, coalesce(s.name, '') AS name, u.id AS user_id,
+                false AS is_updated, CASE {BAD_ID}
                 WHEN length(s.name) > 100 THEN 'a name longer than 100 characters'
                 WHEN u.erased_at IS NOT NULL THEN 'this person was erased'
             END AS reason
@@ -141,11 +174,58 @@ class Load:
             # The name of a person with an account is theirs.
             report.updated = self._run(
                 """
-                UPDATE catalog_user u SET name = c.name FROM checked_people c
-                WHERE u.id = c.user_id AND c.reason IS NULL AND u.name <> c.name
-                    AND u.kind = 'imported' AND u.email IS NULL
+                WITH renamed AS (
+                    UPDATE catalog_user u SET name = c.name FROM checked_people c
+                    WHERE u.id = c.user_id AND c.reason IS NULL AND u.name <> c.name
+                        AND u.kind = 'imported' AND u.email IS NULL
+                    RETURNING c.line
+                )
+                UPDATE checked_people c SET is_updated = true FROM renamed r WHERE c.line = r.line
                 """
             )
+        return self._finish(report, "people", "id")
+
+    def hide_people(self, name: str, rows: Iterable[tuple]) -> Report:
+        """Rows (line, fault, id). Nothing is recommended to who is hidden, nor learned of them.
+
+        Who has an account here is not for another system to hide. A person that is listed again
+        stays hidden: show_people brings back.
+        """
+        return self._show_people(name, rows, is_active=False)
+
+    def show_people(self, name: str, rows: Iterable[tuple]) -> Report:
+        """Rows (line, fault, id). Takes hide_people back."""
+        return self._show_people(name, rows, is_active=True)
+
+    def _show_people(self, name: str, rows: Iterable[tuple], *, is_active: bool) -> Report:
+        self._stage("people", ("id",), rows, id="text", name="text")
+        self._make(
+            "checked_people",
+            f"""
+            SELECT s.line, s.id, u.id AS user_id, false AS is_updated, CASE {BAD_ID}
+                WHEN u.id IS NULL THEN 'unknown user'
+                WHEN u.erased_at IS NOT NULL THEN 'this person was erased'
+                WHEN u.kind <> 'imported' OR u.email IS NOT NULL
+                    THEN 'this person has an account here'
+            END AS reason
+            FROM staged_people s
+            LEFT JOIN catalog_user u ON u.source = %(source)s AND u.external_id = s.id
+            """,
+        )
+        self._make("new_people", "SELECT '' AS key LIMIT 0")
+        self._reject_repeated("people")
+        report = Report(name)
+        report.updated = self._run(
+            """
+            WITH changed AS (
+                UPDATE catalog_user u SET is_active = %(is_active)s FROM checked_people c
+                WHERE u.id = c.user_id AND c.reason IS NULL AND u.is_active <> %(is_active)s
+                RETURNING c.line
+            )
+            UPDATE checked_people c SET is_updated = true FROM changed r WHERE c.line = r.line
+            """,
+            is_active=is_active,
+        )
         return self._finish(report, "people", "id")
 
     def _new_people(self, query: str) -> int:
@@ -162,8 +242,7 @@ class Load:
             FROM ({query}) q JOIN new_people n ON n.key = q.id ORDER BY q.id
             """
         )
-        if made:
-            self._run("ANALYZE catalog_user")
+        self._analyse("catalog_user", made)
         return made
 
     # --- items ----------------------------------------------------------------------------------
@@ -215,6 +294,26 @@ class Load:
         report.updated = self._count("changed_items WHERE NOT is_new")
         if hide_missing:
             report.notes.append(self._hide_missing())
+        return self._finish_items(report)
+
+    def hide_items(self, name: str, rows: Iterable[tuple]) -> Report:
+        """Rows (line, fault, id). Hidden items come back when they are listed again."""
+        self._stage("items", ("id",), rows, id="text")
+        self._make(
+            "checked_items",
+            f"""
+            SELECT s.line, s.id, CASE {BAD_ID} WHEN i.id IS NULL THEN 'unknown item' END AS reason
+            FROM staged_items s
+            LEFT JOIN catalog_item i ON i.source = %(source)s AND i.external_id = s.id
+            """,
+        )
+        self._reject_repeated("items")
+        self._make("changed_items", "SELECT 0::bigint AS id, false AS is_new LIMIT 0")
+        report = Report(name)
+        report.updated = self._hide("EXISTS")
+        return self._finish_items(report)
+
+    def _finish_items(self, report: Report) -> Report:
         if self._announces:
             for ids in self._chunks("SELECT id FROM changed_items ORDER BY id"):
                 services.announce_items([item_id for (item_id,) in ids])
@@ -316,9 +415,8 @@ class Load:
             INSERT INTO changed_items SELECT * FROM written
             """
         )
-        if written:
-            self._run("ANALYZE catalog_item")
-            self._run("ANALYZE changed_items")
+        self._analyse("catalog_item", written)
+        self._run("ANALYZE changed_items")
 
     def _write_categories(self) -> None:
         self._make("category_slugs", "SELECT '' AS name, '' AS slug LIMIT 0")
@@ -414,19 +512,23 @@ class Load:
             return "nothing hidden: a row without a readable id may be of any item"
         if not self._count("checked_items WHERE reason IS NULL"):
             return "nothing hidden: the file lists no item that can be used"
-        hidden = self._run(
-            """
+        hidden = self._hide("NOT EXISTS")
+        return f"hidden, since the file does not list them: {hidden:,}"
+
+    def _hide(self, listed: str) -> int:
+        """Hide the items of which there is a row, or is none; how many were shown."""
+        return self._run(
+            f"""
             WITH hidden AS (
                 UPDATE catalog_item i SET is_available = false, updated_at = statement_timestamp()
                 WHERE source = %(source)s AND external_id IS NOT NULL
                     AND is_available AND removed_at IS NULL
-                    AND NOT EXISTS (SELECT FROM checked_items c WHERE c.id = i.external_id)
+                    AND {listed} (SELECT FROM checked_items c WHERE c.id = i.external_id)
                 RETURNING id
             )
             INSERT INTO changed_items SELECT id, false FROM hidden
             """
         )
-        return f"hidden, since the file does not list them: {hidden:,}"
 
     # --- feedback -------------------------------------------------------------------------------
 
@@ -514,13 +616,21 @@ class Load:
         self._run(
             """
             UPDATE checked_feedback c SET reason = coalesce(
-                (SELECT 'this person was erased' FROM catalog_user u
-                WHERE u.source = %(source)s AND u.external_id = c.person),
+                (SELECT CASE
+                    WHEN u.erased_at IS NOT NULL THEN 'this person was erased'
+                    WHEN NOT u.is_active THEN 'this person is hidden'
+                    ELSE 'this person does not agree to personalisation'
+                END
+                FROM catalog_user u WHERE u.source = %(source)s AND u.external_id = c.person),
                 'unknown user'
             )
             WHERE reason IS NULL AND NOT EXISTS (
                 SELECT FROM catalog_user u WHERE u.source = %(source)s
-                AND u.external_id = c.person AND u.erased_at IS NULL
+                AND u.external_id = c.person AND u.erased_at IS NULL AND u.is_active
+                AND (u.kind NOT IN ('member', 'guest') OR EXISTS (
+                    SELECT FROM catalog_consent a WHERE a.user_id = u.id
+                    AND a.purpose = 'personalisation' AND a.withdrawn_at IS NULL
+                ))
             )
             """
         )
@@ -625,6 +735,11 @@ class Load:
         self._cursor.execute(statement, {"source": self._source, **values})
         return self._cursor.rowcount
 
+    def _analyse(self, table: str, written: int) -> None:
+        """After many rows, for the plans of the next statements; else autovacuum sees to it."""
+        if written and self._analyses:
+            self._run(f"ANALYZE {table}")
+
     def _count(self, rows: str) -> int:
         self._run(f"SELECT count(*) FROM {rows}")
         return self._cursor.fetchone()[0]
@@ -687,6 +802,12 @@ class Load:
             """
         )
 
+    def results(self, what: str) -> Iterator[Result]:
+        """What became of each row that was written last of people, items or feedback, in order."""
+        for rows in self._chunks(f"{RESULTS[what].format(source='%(source)s')} ORDER BY c.line"):
+            for row in rows:
+                yield Result(*row)
+
     def _finish(self, report: Report, what: str, key: str) -> Report:
         """Count what is left, and write the rejected rows down."""
         kept = self._count(f"checked_{what} WHERE reason IS NULL")
@@ -724,6 +845,22 @@ OPINIONS = ", ".join(f"'{kind}'" for kind in Feedback.OPINIONS)
 LIVE = f"f.kind IN ({OPINIONS}) AND f.retracted_at IS NULL AND f.superseded_at IS NULL"
 YES, NO = "'true', 't', 'yes', 'y', '1'", "'false', 'f', 'no', 'n', '0'"
 NEW = "ready_feedback WHERE is_new AND nth = 1"
+OUTCOME = """CASE WHEN c.reason IS NOT NULL THEN 'refused' WHEN {created} THEN 'created'
+    WHEN {updated} THEN 'updated' ELSE 'unchanged' END, c.reason"""
+RESULTS = {
+    "people": f"""
+        SELECT c.line, c.id, {OUTCOME.format(created="n.key IS NOT NULL", updated="c.is_updated")}
+        FROM checked_people c LEFT JOIN new_people n ON n.key = c.id""",
+    "items": f"""
+        SELECT c.line, c.id, {OUTCOME.format(created="n.is_new", updated="n.id IS NOT NULL")}
+        FROM checked_items c
+        LEFT JOIN catalog_item i ON i.source = {{source}} AND i.external_id = c.id
+        LEFT JOIN changed_items n ON n.id = i.id""",
+    "feedback": f"""
+        SELECT c.line, concat_ws(' ', c.person, c.item),
+            {OUTCOME.format(created="r.is_new AND r.nth = 1", updated="false")}
+        FROM checked_feedback c LEFT JOIN ready_feedback r ON r.line = c.line""",
+}
 BAD_ID = """
     WHEN fault <> '' THEN fault
     WHEN s.id IS NULL THEN 'no id'

@@ -220,7 +220,14 @@ def cleaned(text: str) -> str | None:
 
 
 def category_names(text: str) -> list[str]:
-    names = parts(text)
+    return check_categories(parts(text))
+
+
+def creator_names(text: str) -> list[str]:
+    return check_creators(parts(text))
+
+
+def check_categories(names: list[str]) -> list[str]:
     for name in names:
         slug = slugify(name, allow_unicode=True)
         if not slug:
@@ -230,8 +237,7 @@ def category_names(text: str) -> list[str]:
     return names
 
 
-def creator_names(text: str) -> list[str]:
-    names = parts(text)
+def check_creators(names: list[str]) -> list[str]:
     if any(len(name) > NAME_CHARACTERS for name in names):
         raise ValueError(f"a creator longer than {NAME_CHARACTERS} characters")
     return names

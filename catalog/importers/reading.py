@@ -8,7 +8,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +23,11 @@ TOO_LONG = "a line longer than 1 MB"
 CELL_TOO_LONG = "a cell longer than 131,072 characters"
 NEVER_ENDS = "a quoted cell without an end; nothing behind it was read"
 HAS_NUL = "a NUL byte"
+
+
+RATIO = 100  # a file may be so many times as large unpacked as packed
+FREE_BYTES = 1 << 20  # and so large whatever it is packed to
+PIECE_BYTES = 1 << 18
 
 
 class Unusable(Exception):
@@ -85,6 +90,25 @@ class Lines:
             return self._stream.readline(LINE_BYTES)
         except (OSError, EOFError, zlib.error) as error:
             raise Unusable(f"{self.name} is damaged after line {self.number}: {error}") from None
+
+
+def inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """What is packed with gzip, piece by piece. Raises zlib.error for damage and for a bomb."""
+    unpacker, packed, unpacked = zlib.decompressobj(wbits=31), 0, 0
+    for piece in pieces:
+        packed += len(piece)
+        while piece:
+            if unpacker.eof:  # files of gzip may stand one behind the other
+                unpacker = zlib.decompressobj(wbits=31)
+            out = unpacker.decompress(piece, PIECE_BYTES)
+            unpacked += len(out)
+            if unpacked > max(RATIO * packed, FREE_BYTES):
+                raise zlib.error(f"unpacked it is more than {RATIO} times as large")
+            if out:
+                yield out
+            piece = unpacker.unconsumed_tail or unpacker.unused_data
+    if packed and not unpacker.eof:
+        raise zlib.error("the packed data ends too early")
 
 
 @contextmanager

@@ -102,6 +102,9 @@ from recommender.store.items import (
     standing,
     text_of,
 )
+from recommender.store.metrics import (
+    sizes,
+)
 from recommender.store.partitions import (
     Partition,
     drop_partitions,
@@ -318,6 +321,7 @@ __all__ = [
     "wish_text",
     "lengths_of_own",
     "put_sights",
+    "sizes",
     "Partition",
     "partitions",
     "make_partitions",

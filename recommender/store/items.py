@@ -164,6 +164,8 @@ class Facts:
     published_at: datetime | None
     categories: list[dict]  # {"id": int, "uuid": str, "slug": str, "names": {language: name}}
     creators: list[dict]  # {"id": int, "uuid": str, "name": str}, the first one first
+    source: str  # the system that it comes from
+    external_id: str | None  # what that system calls it
 
 
 # The columns of Facts, of a statement about `catalog_item i`.
@@ -176,13 +178,14 @@ FACTS = (
     " (SELECT coalesce(json_agg(json_build_object("
     "   'id', c.id, 'uuid', c.uuid, 'name', c.name) ORDER BY ic.position), '[]')::text"
     "   FROM catalog_itemcreator ic"
-    "   JOIN catalog_creator c ON c.id = ic.creator_id WHERE ic.item_id = i.id)"
+    "   JOIN catalog_creator c ON c.id = ic.creator_id WHERE ic.item_id = i.id),"
+    " i.source, i.external_id"
 )
 
 
 def facts_of(row: Sequence, **changed) -> Facts:
     """From the columns FACTS."""
-    facts = Facts(*row[:8], json.loads(row[8]), json.loads(row[9]))
+    facts = Facts(*row[:8], json.loads(row[8]), json.loads(row[9]), *row[10:])
     return replace(facts, **changed) if changed else facts
 
 

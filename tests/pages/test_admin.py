@@ -28,7 +28,7 @@ from recommender.models import (
     Topic,
 )
 from recommender.recommend import recommend
-from tests.factories import give, make_calibration, make_item, make_person, make_version
+from tests.factories import give, make_calibration, make_item, make_key, make_person, make_version
 
 OURS = [
     model for model in admin.site._registry if model._meta.app_label in ("catalog", "recommender")
@@ -53,6 +53,7 @@ def history(alice, films):
     recommend(alice.pk)
     make_version("v1")
     make_calibration()
+    make_key()
     understand.understand_everything()
     scenario = Scenario.objects.create(slug="fresh", kind="fresh", names={"en": "Fresh"})
     ScenarioPin.objects.create(scenario=scenario, item=films[3], place=2)
