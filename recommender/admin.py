@@ -51,7 +51,7 @@ from recommender.understanding.topics import language_of, slug_of
 class SpaceAdmin(ReadOnly):
     """How full each space is, and whether its index is whole."""
 
-    list_display = ["name", "status", "model", "dimension", "full", "index", "created_at"]
+    list_display = ["name", "status", "model", "dimension", "full", "index", "activated_at"]
     list_filter = ["status"]
     list_per_page = 10  # two statements a row
     exclude = ["mean_item", "mean_query"]

@@ -1,4 +1,7 @@
-"""Keep each item's vector and words equal to its content, and what stands in for a new one.
+"""Keep each item's vectors and words equal to its content, and what stands in for a new one.
+
+A new space is filled beside the active one, by jobs that let new items pass; the one that was
+active before is kept equal to the content too, so that going back costs one update.
 
 Encoding is slow, so it holds no lock; writing locks the items and leaves out a text that has
 changed since. Whoever changed it has left a job, which brings us back.
@@ -25,12 +28,17 @@ SAMPLE = 300  # items whose mean is subtracted
 FEW = 200  # below so many items, general sentences help out
 
 
-def load_encoder() -> Encoder:
-    """The encoder that the settings name. In a worker or a command: this may load torch."""
+class Unready(Exception):
+    """A space may not be used that way now; the message says why, and what to do."""
+
+
+def load_encoder(model: str = "", backend: str = "") -> Encoder:
+    """The encoder of a model, or that which the settings name. In a worker or a command: this may
+    load torch."""
     return encoder.load(
-        settings.EMBEDDING_MODEL,
+        model or settings.EMBEDDING_MODEL,
         models_folder=Path(settings.MODELS_FOLDER),
-        backend=settings.EMBEDDING_BACKEND,
+        backend=backend or settings.EMBEDDING_BACKEND,
         url=settings.ENCODER_URL,
         timeout_seconds=PATIENCE_SECONDS,
     )
@@ -41,23 +49,27 @@ def create_space(
     name: str = "",
     activate: bool = True,
     model: Encoder | None = None,
+    called: str = "",
+    backend: str = "",
     sample: Sequence[int] | None = None,
 ) -> EmbeddingSpace:
-    """A space for the model that the settings name, with means taken from items of now.
+    """A space for a model, with means taken from items of now.
 
-    model   that very model, if it is loaded already
-    sample  the items to take the means from, else SAMPLE of all
+    model            that very model, if it is loaded already
+    called, backend  how to load it again, if not as the settings say
+    sample           the items to take the means from, else SAMPLE of all
     """
-    model = model or load_encoder()
+    called, backend = called or settings.EMBEDDING_MODEL, backend or settings.EMBEDDING_BACKEND
+    model = model or load_encoder(called, backend)
     sample = store.sample_item_ids(SAMPLE) if sample is None else sample
     texts = [store.text_of(c) for c in store.contents(sample)]
     if len(texts) < FEW:
         texts += GENERIC_TEXTS
     means = {role: centring.mean(model.encode(texts, role=role)) for role in ("item", "query")}
     space = store.create_space(
-        name=name or _name(model),
-        backend=settings.EMBEDDING_BACKEND,
-        model=settings.EMBEDDING_MODEL,
+        name=name or _name(called, model),
+        backend=backend,
+        model=called,
         settings=model.settings,
         digest=model.digest,
         dimension=model.dimension,
@@ -71,29 +83,76 @@ def create_space(
 
 
 def activate_space(space: EmbeddingSpace) -> None:
-    """Serve from this space at the next request.
+    """Serve from this space at the next request. The one that was active is kept, to go back to.
 
     What was learned of texts was learned in another and says nothing here, so a training is asked
-    for in the same transaction.
+    for in the same transaction, and so are vectors of wishes.
     """
     with transaction.atomic():
         store.activate(space)
+        jobs.request("wish", store.people_with_wishes_to_encode(space))
         if store.active_version():
             jobs.request("train", [0])
 
 
-def _name(model: Encoder) -> str:
-    short = Path(settings.EMBEDDING_MODEL).name.lower().replace(".", "-")
+def switch(space: EmbeddingSpace, *, force: bool = False) -> None:
+    """Activate a space that is full and whose index is whole; the index is built if it is missing.
+
+    force   also if items have no vector in it: they are found by words alone until they do
+    Raises  Unready
+    """
+    if space.status == EmbeddingSpace.Status.RETIRED:
+        raise Unready(f"{space.name} was retired: its vectors are gone; create a space anew")
+    have, total = store.fill(space)
+    if have < total and not force:
+        raise Unready(
+            f"{space.name} has vectors of {have} of {total} items: workers go on filling it, or"
+            f" manage.py spaces fill {space.name} does it here"
+        )
+    store.build_index(space)
+    activate_space(space)
+
+
+def go_back() -> EmbeddingSpace:
+    """Activate the space that was active before. Raises Unready where none is kept."""
+    former = store.former_space()
+    if former is None:
+        raise Unready("there is no space to go back to: none was active before, or it was retired")
+    activate_space(former)
+    return former
+
+
+def retire(space: EmbeddingSpace) -> None:
+    """Remove the vectors of a space that is not active. Raises Unready."""
+    try:
+        store.retire(space)
+    except ValueError:
+        raise Unready(f"{space.name} is active: activate another first") from None
+
+
+def _name(called: str, model: Encoder) -> str:
+    short = Path(called).name.lower().replace(".", "-")
     return f"{short}-{model.digest[:8]}"
 
 
 def embed_items(space: EmbeddingSpace | None, item_ids: Sequence[int]) -> int:
     """Bring words and vectors of items up to date; how many vectors were written.
 
-    Raises EncoderError when the model is missing or another; words are up to date even then.
+    space   None is the active one, and then other spaces that are kept get theirs by jobs
+    Raises  EncoderError when the model is missing or another; words are up to date even then
     """
     store.index_words(item_ids)
-    space = space or store.active_space() or create_space()
+    return _embed(
+        space or store.active_space() or create_space(), item_ids, tell_others=space is None
+    )
+
+
+def refill_items(item_ids: Sequence[int]) -> int:
+    """Bring the vectors of items up to date in each space that is kept, as embed_items does."""
+    return sum(_embed(space, item_ids) for space in store.kept_spaces())
+
+
+def _embed(space: EmbeddingSpace, item_ids: Sequence[int], *, tell_others: bool = False) -> int:
     found = {c.id: store.text_of(c) for c in store.contents(item_ids)}
     marks = {item: fingerprint(space.digest, text) for item, text in found.items()}
     known = store.fingerprints(space, list(found))
@@ -103,21 +162,33 @@ def embed_items(space: EmbeddingSpace | None, item_ids: Sequence[int]) -> int:
         raw = encoder_of(space).encode([found[item] for item in stale], role="item")
         vectors = centring.centre(raw, np.array(space.mean_item, dtype=np.float32))
     with transaction.atomic():
+        # Another may have become active, or this one retired, while the model was at work.
+        status = store.status_now(space)
+        if status == EmbeddingSpace.Status.RETIRED:
+            return 0
+        is_active = status == EmbeddingSpace.Status.ACTIVE
         now = {c.id: store.text_of(c) for c in store.contents(list(found), lock=True)}
         same = [row for row, item in enumerate(stale) if now.get(item) == found[item]]
         kept = [stale[row] for row in same]
         store.put_embeddings(space, kept, vectors[same], [marks[item] for item in kept])
-        jobs.settle("embed", [item for item in found if now.get(item) == found[item]])
-        if space.status == EmbeddingSpace.Status.ACTIVE:
+        done = [item for item in found if now.get(item) == found[item]]
+        if is_active:
+            jobs.settle("embed", done)
             jobs.request("understand", kept)
-    if space.status == EmbeddingSpace.Status.ACTIVE:
+        if tell_others and any(other.pk != space.pk for other in store.kept_spaces()):
+            jobs.request("refill", kept)
+    if is_active:
         store.adopt(Space(space.id, space.dimension), kept)
     return len(same)
 
 
 def embed_everything(progress: Callable[[int], None] = lambda done: None) -> int:
     """Embed all items that are new or have changed; how many vectors were written."""
-    space = store.active_space() or create_space()
+    return fill(store.active_space() or create_space(), progress)
+
+
+def fill(space: EmbeddingSpace, progress: Callable[[int], None] = lambda done: None) -> int:
+    """The same of one space. Ended halfway, it goes on where it was when it is called again."""
     written = 0
     for chunk in store.item_id_chunks(CHUNK):
         written += embed_items(space, chunk)
@@ -129,8 +200,12 @@ def sweep() -> None:
     """Mend what was missed: stale items are asked for, the index is there and whole, and every item
     with a vector has what the version in use says of it."""
     request_stale()
+    for space in store.kept_spaces():
+        have, total = store.fill(space)
+        # Building once is cheaper than growing the index with each vector.
+        if space.status == EmbeddingSpace.Status.ACTIVE or have == total:
+            store.build_index(space)
     if space := store.active_space():
-        store.build_index(space)
         adopt_missed(space)
 
 
@@ -144,17 +219,16 @@ def adopt_missed(space: EmbeddingSpace) -> None:
 
 def request_stale() -> int:
     """Ask for what no announcement told of: bulk changes, another text form. How many items."""
-    space = store.active_space()
-    if space is None:
-        return 0
     asked = 0
-    for chunk in store.item_id_chunks(2000):
-        known = store.fingerprints(space, chunk)
-        stale = [
-            c.id
-            for c in store.contents(chunk)
-            if known.get(c.id) != fingerprint(space.digest, store.text_of(c))
-        ]
-        jobs.request("embed", stale)
-        asked += len(stale)
+    for space in store.kept_spaces():
+        kind = "embed" if space.status == EmbeddingSpace.Status.ACTIVE else "refill"
+        for chunk in store.item_id_chunks(2000):
+            known = store.fingerprints(space, chunk)
+            stale = [
+                c.id
+                for c in store.contents(chunk)
+                if known.get(c.id) != fingerprint(space.digest, store.text_of(c))
+            ]
+            jobs.request(kind, stale)
+            asked += len(stale)
     return asked

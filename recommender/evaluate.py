@@ -26,6 +26,7 @@ from recommender.evaluation.replay import (
 )
 from recommender.evaluation.splits import after, check_apart, last_fraction
 from recommender.evaluation.trial import FEWEST_PEOPLE, TooFew, fit_past, targets_of
+from recommender.models import EmbeddingSpace
 from recommender.ranking.assemble import membership
 from recommender.ranking.model import Model
 from recommender.ranking.pipeline import Rules
@@ -160,6 +161,39 @@ def evaluate(
     return Evaluation(results, lengths, new_items, n_new)
 
 
+def compare_spaces(
+    spaces: Sequence[EmbeddingSpace],
+    *,
+    k: int,
+    diversity: float,
+    max_per_creator: int | None,
+    pool_size: int,
+    most_people: int | None = None,
+    holdout: float = 0.2,
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[Result]:
+    """The same lists of the same people by the vectors of each space, as if all was learned in it.
+
+    holdout  each person's last part, which is to be foretold
+    Raises   TooFew
+    """
+    events = store.events()
+    held = held_out(events, holdout=holdout, at=None)
+    known, weights = part(events, ~held), store.weights_of_kinds()
+    rules = Rules(k, diversity, limits=Limits(max_per_creator=max_per_creator))
+    results = []
+    for space in spaces:
+        library = store.library(store.Space(space.id, space.dimension))
+        past, model = fit_past(library, known, weights)
+        targets = targets_of(events, held, past)
+        people = np.intersect1d(list(targets), known.people)[:most_people].tolist()
+        if not people:
+            raise TooFew("nobody liked an item afterwards that is still shown and was new to them")
+        system = System(space.name, rules)
+        results.append(_measured(system, past, model, people, targets, k, pool_size, progress))
+    return results
+
+
 def _new_items(
     library: store.Library,
     events: Events,
@@ -256,6 +290,9 @@ MEASURES = (
     "novelty",
     "miscalibration",
 )
+
+# Distance of vectors is left out: each space has its own.
+OF_SPACES = ("recall", "ndcg", "mrr", "category distance", "novelty", "miscalibration")
 
 OF_PRESETS = ("ndcg", "category distance", "unlikeness", "novelty", "age in years")
 

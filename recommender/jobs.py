@@ -25,9 +25,9 @@ CHUNK = 64  # jobs a message, for kinds that are cheaper together
 GRACE_SECONDS = 60  # a message unanswered for so long is sent again
 LEASE_SECONDS = 60
 DELAY_SECONDS = {"learn": 1}  # so that a burst of feedback is learned from once
-TOGETHER = {"embed", "understand"}
+TOGETHER = {"embed", "refill", "understand"}
 # Of what takes long and nobody waits for, so that what is new gets its turn in between.
-NARROW = {"understand": CHUNK}
+NARROW = {"understand": CHUNK, "refill": 4 * CHUNK}
 _OPEN = "done_at IS NULL AND parked_at IS NULL"
 
 

@@ -42,7 +42,8 @@ class EmbeddingSpace(models.Model):
     class Status(models.TextChoices):
         BUILDING = "building", _("building")
         ACTIVE = "active", _("active")
-        RETIRED = "retired", _("retired")
+        STANDBY = "standby", _("standby")  # was active, is kept up to date, can be gone back to
+        RETIRED = "retired", _("retired")  # its vectors are gone
 
     name = models.SlugField(_("name"), max_length=100, unique=True)
     modality = models.CharField(_("modality"), max_length=10, default="text")
@@ -56,6 +57,7 @@ class EmbeddingSpace(models.Model):
     mean_query = ArrayField(models.FloatField(), verbose_name=_("mean of queries"))
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.BUILDING)
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+    activated_at = models.DateTimeField(_("activated"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("embedding space")

@@ -49,6 +49,11 @@ def embed(job_ids: list[int]) -> None:
     work(job_ids, lambda item_ids: embedding.embed_items(None, item_ids))
 
 
+@shared_task(name="recommender.tasks.refill")
+def refill(job_ids: list[int]) -> None:
+    work(job_ids, embedding.refill_items)
+
+
 @shared_task(name="recommender.tasks.understand")
 def understand_items(job_ids: list[int]) -> None:
     work(job_ids, understand.understand_items)

@@ -263,7 +263,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("default", "embed")]
 CELERY_TASK_ROUTES = {
     f"recommender.tasks.{kind}": {"queue": "embed"}
-    for kind in ("embed", "wish", "comment", "understand")
+    for kind in ("embed", "refill", "wish", "comment", "understand")
 }
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"

@@ -8,8 +8,9 @@ import base64
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 
 import numpy as np
 
@@ -30,11 +31,14 @@ class Refused(Exception):
         self.status, self.parameter = status, parameter
 
 
-def application(get_encoder: Callable[[], Encoder]) -> Callable[..., Iterable[bytes]]:
+def application(
+    get_encoder: Callable[[], Encoder], others: Mapping[str, Encoder] = MappingProxyType({})
+) -> Callable[..., Iterable[bytes]]:
     """The WSGI callable.
 
     get_encoder  called for each request; an EncoderError says why there is none (yet), which is
                  answered with 503. Its encoder is used by one thread at a time
+    others       further encoders by the name they are asked for; looked up for each request
     """
     lock = threading.Lock()
     routes = {("GET", "/health"), ("POST", "/v1/embeddings")}
@@ -45,14 +49,15 @@ def application(get_encoder: Callable[[], Encoder]) -> Callable[..., Iterable[by
             raise Refused(HTTPStatus.NOT_FOUND, "only /v1/embeddings and /health are here")
         if (method, path) not in routes:
             raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, f"{path} does not take {method}")
+        question = read(environ) if method == "POST" else {}
+        encoder = others.get(served_name(str(question.get("model"))))
         try:
-            encoder = get_encoder()
+            encoder = encoder or get_encoder()
         except EncoderError as error:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
         about = {"model": served_name(encoder.name), "digest": encoder.digest}
         if path == "/health":
             return HTTPStatus.OK, {"status": "ok", "dimension": encoder.dimension, **about}
-        question = read(environ)
         texts, role, as_base64 = understand(question, encoder)
         with lock:
             vectors = encoder.encode(texts, role=role)

@@ -16,7 +16,8 @@ EMBEDDED = """
     AND NOT EXISTS (SELECT 1 FROM recommender_itemembedding e
                     WHERE e.item_id = i.id AND e.space_id = s.id)
     AND NOT EXISTS (SELECT 1 FROM recommender_job j
-                    WHERE j.kind = 'embed' AND j.key = i.id AND j.done_at IS NULL)"""
+                    WHERE j.kind IN ('embed', 'refill') AND j.key = i.id
+                    AND j.done_at IS NULL)"""
 READ = """
     SELECT count(*) FROM catalog_item i
     JOIN recommender_embeddingspace s ON s.status = 'active'

@@ -6,9 +6,12 @@ partial index of a space would not be used.
 
 from dataclasses import dataclass
 
+import numpy as np
 from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
 
-from recommender.models import EmbeddingSpace
+from recommender.models import EmbeddingSpace, Interest
 from recommender.store.sql import SHOWN
 
 
@@ -32,6 +35,27 @@ def active_space(modality: str = "text") -> EmbeddingSpace | None:
     return EmbeddingSpace.objects.filter(modality=modality, status="active").first()
 
 
+def kept_spaces() -> list[EmbeddingSpace]:
+    """All whose vectors are kept up to date, the active one first."""
+    kept = EmbeddingSpace.objects.exclude(status="retired").order_by("id")
+    return sorted(kept, key=lambda space: space.status != "active")
+
+
+def status_now(space: EmbeddingSpace) -> str:
+    """The status of a space, which stays until this transaction ends; many may hold it at once."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT status FROM recommender_embeddingspace WHERE id = %s FOR SHARE", [space.pk]
+        )
+        return cursor.fetchone()[0]
+
+
+def former_space(modality: str = "text") -> EmbeddingSpace | None:
+    """The one that was active before, if it is kept."""
+    standby = EmbeddingSpace.objects.filter(modality=modality, status="standby")
+    return standby.order_by(F("activated_at").desc(nulls_last=True)).first()
+
+
 def spaces() -> list[EmbeddingSpace]:
     return list(EmbeddingSpace.objects.order_by("id"))
 
@@ -41,13 +65,44 @@ def create_space(**fields) -> EmbeddingSpace:
 
 
 def activate(space: EmbeddingSpace) -> None:
-    """Make this the space of its modality: one step for all who read."""
+    """Make this the space of its modality: one step for all who read. The former one is kept."""
     with transaction.atomic():
         EmbeddingSpace.objects.filter(modality=space.modality, status="active").exclude(
             pk=space.pk
-        ).update(status="retired")
-        EmbeddingSpace.objects.filter(pk=space.pk).update(status="active")
+        ).update(status="standby")
+        EmbeddingSpace.objects.filter(pk=space.pk).update(status="active", activated_at=Now())
     space.status = "active"
+
+
+def retire(space: EmbeddingSpace, *, rows_together: int = 10_000) -> None:
+    """Remove all vectors of a space, and its index. Call in autocommit; can be called again.
+
+    Raises ValueError if the space is active
+    """
+    if (
+        not EmbeddingSpace.objects.filter(pk=space.pk)
+        .exclude(status="active")
+        .update(status="retired")
+    ):
+        raise ValueError(f"{space.name} is active")
+    space.status = "retired"
+    Interest.objects.filter(space=space).delete()
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+        cursor.execute("SET lock_timeout = 0")
+        cursor.execute(
+            f"DROP INDEX CONCURRENTLY IF EXISTS {Space(space.id, space.dimension).index}"
+        )
+        gone = rows_together
+        while gone == rows_together:
+            cursor.execute(
+                "DELETE FROM recommender_itemembedding WHERE id = ANY(ARRAY(SELECT id FROM"
+                " recommender_itemembedding WHERE space_id = %s LIMIT %s))",
+                [space.id, rows_together],
+            )
+            gone = cursor.rowcount
+        for name in ("statement_timeout", "lock_timeout"):
+            cursor.execute(f"RESET {name}")
 
 
 def index_state(space: EmbeddingSpace) -> str:
@@ -96,3 +151,63 @@ def fill(space: EmbeddingSpace) -> tuple[int, int]:
             f" ON e.item_id = i.id AND e.space_id = {int(space.id)} WHERE {SHOWN}"
         )
         return cursor.fetchone()
+
+
+def size_of(space: EmbeddingSpace) -> int:
+    """Bytes on disk that a space takes: its index, and its share of the vectors."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(pg_relation_size(to_regclass(%s)), 0)",
+            [Space(space.id, space.dimension).index],
+        )
+        index = cursor.fetchone()[0]
+    have, _all = fill(space)
+    return index + have * row_bytes(space.dimension)
+
+
+def row_bytes(dimension: int) -> int:
+    """Bytes of one vector in the table and in its key: two a dimension, and what surrounds them."""
+    return 2 * dimension + 160
+
+
+def needed_for(dimension: int, n_items: int) -> int:
+    """Bytes on disk that a full space of so many items takes, about: rows, and the HNSW index.
+
+    Of 1,000,000 vectors of 384 dimensions the index takes 1.1 GB.
+    """
+    return n_items * (row_bytes(dimension) + 2 * dimension + 350)
+
+
+def recall_of(space: EmbeddingSpace, *, queries: int = 200, k: int = 200, seed: int = 0) -> float:
+    """The share of the k nearest that the index finds, as requests ask it, over sampled items."""
+    it = Space(space.id, space.dimension)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute(
+            "SELECT array_agg(item_id) FROM recommender_itemembedding WHERE space_id = %s",
+            [space.id],
+        )
+        ids = cursor.fetchone()[0] or []
+    if not ids:
+        return 0.0
+    sample = np.random.default_rng(seed).permutation(ids)[:queries].tolist()
+    statement = (
+        f"SELECT e.item_id FROM recommender_itemembedding e WHERE e.space_id = {it.id}"
+        f" ORDER BY {it.column} <=> (SELECT q.embedding::halfvec({it.dimension})"
+        f" FROM recommender_itemembedding q WHERE q.space_id = {it.id} AND q.item_id = %s)"
+        f" LIMIT {int(k)}"
+    )
+    found = 0
+    wanted = 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute("SELECT set_config('hnsw.ef_search', %s, true)", [str(max(k, 40))])
+        for item in sample:
+            rows = []
+            for by_index in ("on", "off"):
+                cursor.execute("SELECT set_config('enable_indexscan', %s, true)", [by_index])
+                cursor.execute(statement, [item])
+                rows.append({row[0] for row in cursor.fetchall()})
+            found += len(rows[0] & rows[1])
+            wanted += len(rows[1])
+    return found / wanted

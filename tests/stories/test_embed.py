@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
 from catalog import services
@@ -139,7 +138,7 @@ def test_one_space_is_active_by_a_constraint():
     second = embed.create_space(name="second", activate=False)
     store.activate(second)
     first.refresh_from_db()
-    assert (first.status, store.active_space()) == ("retired", second)
+    assert (first.status, store.active_space()) == ("standby", second)
 
 
 def test_another_space_asks_for_a_training_and_the_first_one_does_not():
@@ -148,7 +147,7 @@ def test_another_space_asks_for_a_training_and_the_first_one_does_not():
     store.activate_version(make_version("v1"))
     embed.create_space(name="second", activate=False)
     assert jobs.open_jobs("train") == 0
-    call_command("spaces", "activate", "second")
+    embed.activate_space(EmbeddingSpace.objects.get(name="second"))
     assert store.active_space().name == "second"
     assert jobs.open_jobs("train") == 1
 

@@ -1,34 +1,134 @@
-"""See embedding spaces, make one for the model that the settings name, or switch between them."""
+"""Embedding spaces: fill one of another model beside the one in use, compare, switch, go back."""
 
+import shutil
+
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
 
-from recommender import embed, store
+from recommender import embed, evaluate, store
 from recommender.embeddings.encoder import EncoderError
+from recommender.models import EmbeddingSpace
+
+ACTIONS = {
+    "list": "every space: how full, its index and size",
+    "create": "a space of a model; workers fill it beside the active one",
+    "fill": "fill a space in this process, from where it stands",
+    "compare": "replay the feedback with a space and with the active one",
+    "activate": "serve from a space that is full, from the next request on",
+    "back": "serve from the space that was active before",
+    "retire": "remove the vectors of a space that is not active",
+}
+GIB = 2**30
 
 
 class Command(BaseCommand):
-    help = "list | create | activate NAME"
+    help = "\n".join(f"{name}: {text}" for name, text in ACTIONS.items())
 
     def add_arguments(self, parser) -> None:
-        parser.add_argument("action", choices=["list", "create", "activate"])
-        parser.add_argument("name", nargs="?", default="")
+        parser.add_argument("action", choices=ACTIONS)
+        parser.add_argument("name", nargs="?", default="", help="of the space")
+        parser.add_argument("--model", default="", help="create: its model, else EMBEDDING_MODEL")
+        parser.add_argument(
+            "--backend", default="", choices=["", "transformers", "http", "hashing"]
+        )
+        parser.add_argument("--dry-run", action="store_true", help="create: say what it would take")
+        parser.add_argument("--recall", action="store_true", help="list: measure it, which takes")
+        parser.add_argument("--k", type=int, default=10, help="compare: length of the lists")
+        parser.add_argument("--people", type=int, help="compare: at most so many")
+        parser.add_argument("--force", action="store_true", help="activate: also if it is not full")
 
     def handle(self, *, action: str, name: str, **options) -> None:
-        if action == "create":
-            try:
-                space = embed.create_space(name=name, activate=store.active_space() is None)
-            except EncoderError as error:
-                raise CommandError(str(error)) from None
-            self.stdout.write(f"{space.name} is {space.status}; fill it with manage.py embed")
-        elif action == "activate":
-            found = [space for space in store.spaces() if space.name == name]
-            if not found:
-                raise CommandError(f"no space {name!r}: see manage.py spaces list")
-            embed.activate_space(found[0])
-            self.stdout.write(f"{name} is active")
-        for space in store.spaces():
+        try:
+            getattr(self, f"_{action}")(name, options)
+        except (EncoderError, embed.Unready, evaluate.TooFew) as error:
+            raise CommandError(str(error)) from None
+
+    def _named(self, name: str) -> EmbeddingSpace:
+        found = {space.name: space for space in store.spaces()}
+        if name not in found:
+            raise CommandError(f"no space {name!r}: there are {', '.join(found) or 'none yet'}")
+        return found[name]
+
+    def _list(self, name: str, options: dict) -> None:
+        for space in [self._named(name)] if name else store.spaces():
             have, total = store.fill(space)
-            self.stdout.write(
+            line = (
                 f"{space.name:40} {space.status:9} {space.dimension:5} dimensions"
                 f" {have:>9} of {total} items  index {store.index_state(space)}"
+                f"  {store.size_of(space) / GIB:.2f} GiB"
             )
+            if options["recall"] and space.status != EmbeddingSpace.Status.RETIRED:
+                line += f"  recall@200 {store.recall_of(space):.3f}"
+            self.stdout.write(line)
+
+    def _create(self, name: str, options: dict) -> None:
+        if name and name in {space.name for space in store.spaces()}:
+            raise CommandError(f"there is a space {name!r} already: choose another name")
+        model = embed.load_encoder(options["model"], options["backend"])
+        items = store.count_items()
+        needed = store.needed_for(model.dimension, items)
+        self.stdout.write(
+            f"{model.name}: {model.dimension} dimensions, {items} items: about"
+            f" {needed / GIB:.2f} GiB on the disk of the database, until it is retired"
+        )
+        if settings.LOCAL and (free := shutil.disk_usage(settings.DATA_FOLDER).free) < 2 * needed:
+            raise CommandError(
+                f"only {free / GIB:.2f} GiB are free, and building the index wants as much again:"
+                " free some, or retire a space"
+            )
+        if options["dry_run"]:
+            return
+        space = embed.create_space(
+            name=name,
+            activate=store.active_space() is None,
+            model=model,
+            called=options["model"],
+            backend=options["backend"],
+        )
+        asked = embed.request_stale()
+        self.stdout.write(
+            f"{space.name} is {space.status}; {asked} items are asked for, which workers fill in"
+            f" (manage.py spaces list says how far), or manage.py spaces fill {space.name} here"
+        )
+
+    def _fill(self, name: str, options: dict) -> None:
+        space = self._named(name)
+        if space.status == EmbeddingSpace.Status.RETIRED:
+            raise CommandError(f"{name} was retired: create a space anew")
+        with tqdm(total=store.fill(space)[1], unit=" items", desc=name, mininterval=1) as bar:
+            written = embed.fill(space, bar.update)
+        self.stdout.write(f"{written} vectors were written; building the index")
+        store.build_index(space)
+        self._list(name, options)
+
+    def _compare(self, name: str, options: dict) -> None:
+        space, active = self._named(name), store.active_space()
+        if active is None or active.pk == space.pk:
+            raise CommandError(f"{name} is compared with the active space, and must be another")
+        have, total = store.fill(space)
+        if have < total:
+            raise CommandError(f"{name} has vectors of {have} of {total} items: fill it first")
+        with tqdm(unit=" lists", desc="replaying", mininterval=1) as bar:
+            results = evaluate.compare_spaces(
+                [active, space],
+                k=options["k"],
+                diversity=settings.DEFAULT_DIVERSITY,
+                max_per_creator=settings.MAX_PER_CREATOR,
+                pool_size=settings.POOL_SIZE,
+                most_people=options["people"],
+                progress=bar.update,
+            )
+        self.stdout.write(f"{len(results[0].people['ndcg'])} people\n\n")
+        self.stdout.write(evaluate.table(results, options["k"], evaluate.OF_SPACES))
+
+    def _activate(self, name: str, options: dict) -> None:
+        embed.switch(self._named(name), force=options["force"])
+        self.stdout.write(f"{name} is active; manage.py spaces back takes it back at once")
+
+    def _back(self, name: str, options: dict) -> None:
+        self.stdout.write(f"{embed.go_back().name} is active")
+
+    def _retire(self, name: str, options: dict) -> None:
+        embed.retire(self._named(name))
+        self.stdout.write(f"{name} is retired; its vectors and its index are gone")
