@@ -50,6 +50,7 @@ class Why:
     reason: str | None  # a kind of reason
     likes: list[Facts]  # liked items behind it, that of the reason first
     wish: str  # that it is near to; empty without
+    is_picked: bool  # the items behind it were not liked but picked for this list
     interests: list[Behind]
     sources: list[str]  # that found it
 
@@ -60,9 +61,9 @@ class WhyNot:
 
     served_at: datetime
     item: Facts
-    # shown, later, removed, unavailable, about, seen, muted, scenario_filter, filter, not_found;
-    # and of those in the pool: exploration, pinned, relevance, diversity, or the ceiling that kept
-    # it out, such as max_per_creator, or duplicate
+    # shown, later, removed, unavailable, about, excluded, picked, beside, seen, muted,
+    # scenario_filter, filter, not_found; and of those in the pool: exploration, pinned, relevance,
+    # diversity, or the ceiling that kept it out, such as max_per_creator, or duplicate
     stage: str
     place: int | None  # of an item that was shown
     place_by_relevance: int | None  # of an item in the pool
@@ -105,6 +106,7 @@ def why(served_id: UUID, item_uuid: UUID, viewer: User) -> Why | None:
         reason=kept.reasons[row],
         likes=_of(facts, kept.likes[row]),
         wish=store.wish_text(wish) if wish is not None else "",
+        is_picked="items" in served.settings,
         interests=[
             Behind(kept.shares[n], store.describe(likes), likes)
             for n in interests
@@ -123,10 +125,14 @@ def why_not(served_id: UUID, item_uuid: UUID, viewer: User) -> WhyNot | None:
         return None
     served, item, kept = asked
     in_pool = kept.pool.index(item.id) if item.id in kept.pool else None
+    if in_pool is None:
+        stage = _outside(served, kept, item, item_uuid)
+    else:
+        stage = _inside(served, kept, in_pool)
     return WhyNot(
         served_at=served.served_at,
         item=store.facts([item.id])[item.id],
-        stage=_outside(served, kept, item) if in_pool is None else _inside(served, kept, in_pool),
+        stage=stage,
         place=served.item_ids.index(item.id) + 1 if item.id in served.item_ids else None,
         place_by_relevance=None if in_pool is None else in_pool + 1,
         relevance=None if in_pool is None else kept.relevance[in_pool],
@@ -173,7 +179,7 @@ def _inside(served: ServedList, kept: Explanation, row: int) -> str:
     return "diversity"
 
 
-def _outside(served: ServedList, kept: Explanation, item: Standing) -> str:
+def _outside(served: ServedList, kept: Explanation, item: Standing, uuid: UUID) -> str:
     """The stage of an item that never got into the pool."""
     if item.created_at > served.served_at:
         return "later"
@@ -181,6 +187,11 @@ def _outside(served: ServedList, kept: Explanation, item: Standing) -> str:
         return "removed"
     if served.settings.get("about") == item.id:
         return "about"
+    for stage, name in (("excluded", "exclude"), ("picked", "items")):
+        if str(uuid) in served.settings.get(name, ()):
+            return stage
+    if item.id in served.settings.get("beside", ()):
+        return "beside"
     again_after_days = served.settings.get("again_after_days")
     if store.had_seen(served.user_id, item.id, served.served_at, again_after_days):
         return "seen"

@@ -23,7 +23,7 @@ from recommender.diversity.duplicates import shown_for, twins_of
 from recommender.filtering.expression import parse
 from recommender.filtering.fields import fields_with
 from recommender.ranking.adjust import Adjustment
-from recommender.ranking.asked import UNWANTED, Asked, Wishes, hold_against
+from recommender.ranking.asked import UNWANTED, Asked, hold_against
 from recommender.ranking.assemble import (
     FILLER,
     Ask,
@@ -34,8 +34,8 @@ from recommender.ranking.assemble import (
     pool_of,
     with_mix,
 )
+from recommender.ranking.explain import Explanation, explanation_of, reason_codes
 from recommender.ranking.explain import Reason as Code
-from recommender.ranking.explain import explanation_of, reason_codes
 from recommender.ranking.explore import Explored, explore
 from recommender.ranking.floor import raised
 from recommender.ranking.model import LISTS
@@ -82,6 +82,7 @@ from recommender.store import (
     Found,
     Kept,
     Named,
+    NewList,
     PersonSide,
     Place,
     Source,
@@ -102,6 +103,7 @@ class Reason:
     like_title: str = ""
     like_uuid: UUID | None = None
     wish: str = ""  # what was asked for
+    is_picked: bool = False  # the item behind it was not liked but picked for this list
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,8 @@ def recommend(
     category: str | None = None,
     item: UUID | None = None,
     filter: str | None = None,
+    exclude: Sequence[UUID] = (),
+    items: Sequence[UUID] = (),
     exploration: float | None = None,
     rotation: float | None = None,
     seed: int | None = None,
@@ -188,6 +192,9 @@ def recommend(
     category     the slug of the category that a list is of, for a scenario that needs one
     item         public id of the item that a list is about, for a scenario about one
     filter       an expression over fields of items; FilterError if it cannot be used
+    exclude      public ids of items to leave out
+    items        public ids of items, which count as all that was liked: nothing else that the
+                 person said of their taste does, but for what they muted
     exploration  the share of places for items that hardly anybody has seen, whatever the diversity:
                  what is new depends on it and not on sliders; None takes that of the scenario,
                  else the setting of the site
@@ -229,6 +236,8 @@ def recommend(
                 limits=limits,
                 category=category,
                 filter=filter,
+                exclude=exclude,
+                items=items,
                 exploration=exploration,
                 rotation=rotation,
                 seed=seed,
@@ -236,19 +245,98 @@ def recommend(
             if preset == CHRONOLOGICAL and not terms.by_date:
                 text = _("The scenario “%(slug)s” cannot be chronological.") % {"slug": place.slug}
                 raise Refused("not_taken", text, "preset")
-        history = terms.side.history
-        taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
         named = item if place.kind == "similar" else None
-        known = store.touched(side.space, terms.side.version, taste.items, about=named)
+        taste, known = _read(terms, about=named, every=cursor is None)
         about = _about(place, item, taste, known)
         if side.session is not None and side.session.kept is not None:
             kept = side.session.kept
             made = _Made(_rows_kept(kept, side), kept.report, None, kept.settings["has_next"])
         else:
-            made = _make(terms, page, taste, known, about, user_id=user_id, keep=keep)
+            draft = _draft(terms, page, taste, known, about, keep=keep)
+            facts = store.facts(draft.items)
+            if keep and not store.put_served(user_id, [draft.as_kept()]):
+                made = None
+            else:
+                made = _Made(draft.rows(facts), draft.report, draft.effect, draft.has_next)
     if made is None:  # the same page was asked for twice at once: the other's is the page
         return recommend(user_id, cursor=cursor)
-    names = (place.slug, category, about and str(about.uuid))  # that pages are begun by
+    return _answer(terms, page, user_id, about, int(taste.liked.sum()), made)
+
+
+def recommend_rows(
+    user_id: int | None,
+    scenarios: Sequence[str],
+    *,
+    limit: int | None = None,
+    diversity: float | None = None,
+    filter: str | None = None,
+    exclude: Sequence[UUID] = (),
+    seed: int | None = None,
+) -> list[Recommendation]:
+    """A list for each of several scenarios, of which none has an item of another: a home screen.
+
+    What a row shows, the rows below it do without; each is a list of its own, whose further pages
+    show nothing of the others either. The person and what they touched are read once for all.
+
+    Raises Refused for a scenario that is not there, or needs a category or an item
+    """
+    # The first row is the last list that was shown: what is known of the last list is of it.
+    pages = sorted((begin_session() for _ in scenarios), key=lambda page: page.id, reverse=True)
+    seed = new_seed() if seed is None else seed
+    with transaction.atomic():
+        side = store.person_side(user_id, scenario=scenarios[0])
+        sides = [side, *store.sides_of_places(side, user_id, scenarios[1:])]
+        read: dict[bool, tuple[Taste, Touched]] = {}
+        drafts: list[_Draft] = []
+        for page, slug, side in zip(pages, scenarios, sides, strict=True):
+            place = _place_of_row(side, slug)
+            terms = _terms(
+                side,
+                place,
+                changed(side.tuning, None, {} if diversity is None else {"diversity": diversity}),
+                limit=limit,
+                diversity=diversity,
+                filter=filter,
+                exclude=exclude,
+                seed=seed,
+                beside=[item for draft in drafts for item in draft.beside],
+            )
+            if terms.by_date not in read:
+                read[terms.by_date] = _read(terms)
+            taste, known = read[terms.by_date]
+            about = _about(place, None, taste, known)
+            drafts.append(_draft(terms, page, taste, known, about, keep=True))
+        facts = store.facts([item for draft in drafts for item in draft.items])
+        store.put_served(
+            user_id,
+            [
+                draft.as_kept([i for other in drafts if other is not draft for i in other.beside])
+                for draft in drafts
+            ],
+        )
+    return [
+        _answer(
+            draft.terms,
+            draft.page,
+            user_id,
+            draft.about,
+            int(draft.taste.liked.sum()),
+            _Made(draft.rows(facts), draft.report, draft.effect, draft.has_next),
+        )
+        for draft in drafts
+    ]
+
+
+def _answer(
+    terms: "_Terms",
+    page: Page,
+    user_id: int | None,
+    about: Named | None,
+    likes: int,
+    made: "_Made",
+) -> Recommendation:
+    side, place = terms.side, terms.place
+    names = (place.slug, terms.category, about and str(about.uuid))  # that pages are begun by
     return Recommendation(
         page.id,
         made.results,
@@ -257,8 +345,8 @@ def recommend(
         terms.tuning,
         terms.rules.diversity,
         terms.rules.strategy,
-        int(taste.liked.sum()),
-        terms.side.steering,
+        likes,
+        side.steering,
         made.effect,
         store.place_of(place),
         side.places,
@@ -315,6 +403,9 @@ class _Terms:
     exploration: float
     rotation: float
     seed: int
+    exclude: Sequence[UUID]
+    items: Sequence[UUID]  # that count as all that was liked; none: what was liked does
+    beside: Sequence[int]  # items of other lists on the same screen
 
     @property
     def by_date(self) -> bool:
@@ -328,6 +419,8 @@ class _Terms:
             "scenario_filter": self.place.filter or None,
             "category": self.category,
             "about": about and about.about.id,
+            "exclude": [str(item) for item in self.exclude] or None,
+            "items": [str(item) for item in self.items] or None,
             "again_after_days": self.place.again_after_days,
             **{name: value for name, value in asdict(self.tuning).items() if value},
         }
@@ -350,17 +443,21 @@ def _terms(
     *,
     limit: int | None,
     diversity: float | None,
-    strategy: str | None,
-    budget: float | None,
-    limits: Limits | None,
-    category: str | None,
     filter: str | None,
-    exploration: float | None,
-    rotation: float | None,
     seed: int | None,
+    strategy: str | None = None,
+    budget: float | None = None,
+    limits: Limits | None = None,
+    category: str | None = None,
+    exploration: float | None = None,
+    rotation: float | None = None,
+    exclude: Sequence[UUID] = (),
+    items: Sequence[UUID] = (),
+    beside: Sequence[int] = (),
 ) -> _Terms:
     """The request before the person, the scenario, and the site."""
     by_taste = budget is not None or strategy is not None or place.kind not in BY_PERSON
+    by_taste = by_taste or bool(items)
     tuning = replace(tuning, chronological=tuning.chronological and not by_taste)
     site = store.site_rules(side.calibrated)
     exploration, rotation = (
@@ -371,6 +468,8 @@ def _terms(
         )
     )
     model = store.model_served(side.version, side.space)
+    if items:
+        side = side.for_other_likes()
     if tuning.chronological:
         side, place = side.without_profile(), newest_first(place)
         site, model, exploration = replace(site, max_per_creator=None), BY_DATE, 0.0
@@ -404,6 +503,9 @@ def _terms(
         exploration,
         rotation,
         new_seed() if seed is None else seed,
+        exclude,
+        items,
+        beside,
     )
 
 
@@ -430,7 +532,30 @@ def _terms_of_session(
         exploration=begun["exploration"],
         rotation=begun["rotation"],
         seed=begun["seed"],
+        exclude=[UUID(item) for item in begun.get("exclude", ())],
+        items=[UUID(item) for item in begun.get("items", ())],
+        beside=begun.get("beside", ()),
     )
+
+
+def _read(terms: _Terms, *, about: UUID | None = None, every: bool = True) -> tuple[Taste, Touched]:
+    """What was liked, and what is known of it: one statement.
+
+    every   of the items that were picked each must be there, else Refused
+    """
+    side = terms.side
+    if terms.items and not terms.by_date:
+        known = store.touched(side.space, side.version, (), about=about, uuids=terms.items)
+        if every and (missing := set(terms.items) - set(known.uuids)):
+            text = _("There is no such item: %(ids)s.")
+            some = ", ".join(sorted(map(str, missing))[:5])
+            raise Refused("unknown_item", text % {"ids": some}, "items")
+        n = len(known.ids)
+        ids, unsaid = np.array(known.ids, dtype=np.int64), np.full(n, np.nan)
+        return read_taste(ids, ["like"] * n, unsaid), known
+    history = side.history
+    taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
+    return taste, store.touched(side.space, side.version, taste.items, about=about)
 
 
 def condition_of(filter: str | None, side: PersonSide) -> Condition | None:
@@ -475,17 +600,62 @@ class _Arranged:
     pinned: Pinned
 
 
-def _make(
-    terms: _Terms,
-    page: Page,
-    taste: Taste,
-    known: Touched,
-    about: Named | None,
-    *,
-    user_id: int | None,
-    keep: bool,
-) -> _Made | None:
-    """None: somebody else made this page at the same time."""
+@dataclass(frozen=True)
+class _Draft:
+    """A page before anything is read to show it, or it is kept."""
+
+    terms: _Terms
+    page: Page
+    taste: Taste
+    known: Touched
+    about: Named | None
+    pool: Pool
+    ranked: Ranked
+    reasons: list[Code | None]
+    twins: list[np.ndarray]  # of each place, rows of the pool that are the same thing again
+    propensity: Sequence[float]
+    report: dict
+    effect: Effect | None
+    has_next: bool
+    explanation: Explanation
+
+    @property
+    def similar(self) -> list[int]:
+        """Ids of what those shown stand for."""
+        return [int(item) for same in self.twins for item in self.pool.ids[same]]
+
+    @property
+    def items(self) -> list[int]:
+        """Ids of all that has to be read to show it."""
+        return [*map(int, self.pool.ids[self.ranked.order]), *self.similar]
+
+    @property
+    def beside(self) -> list[int]:
+        """Ids of what no other list on the same screen shows."""
+        return [*self.items, *([self.about.about.id] if self.about else [])]
+
+    def rows(self, facts: dict[int, Facts]) -> list[Shown]:
+        return _rows(self, facts)
+
+    def as_kept(self, beside: Sequence[int] = ()) -> NewList:
+        """beside  ids of items that other lists on the same screen show"""
+        return NewList(
+            self.page.id,
+            self.terms.place.slug,
+            self.terms.settings(self.about)
+            | {"has_next": self.has_next, "similar": self.similar}
+            | ({"beside": [int(item) for item in beside]} if beside else {}),
+            item_ids=[int(item) for item in self.pool.ids[self.ranked.order]],
+            relevance=[float(self.ranked.relevance[row]) for row in self.ranked.order],
+            propensity=self.propensity,
+            report=self.report,
+            explanation=self.explanation,
+        )
+
+
+def _draft(
+    terms: _Terms, page: Page, taste: Taste, known: Touched, about: Named | None, *, keep: bool
+) -> _Draft:
     side = terms.side
     they = _candidates(terms, taste, known, about)
     found, pool = they.found, they.pool
@@ -504,7 +674,6 @@ def _make(
         reasons[number] = Code("explored")
     for number, label in pinned.labels.items():
         reasons[number] = Code(label)
-    results = _rows(pool, ranked, reasons, known, taste, side.wishes)
     report = report_of(
         ranked.order,
         np.where(ranked.is_duplicate, 0.0, ranked.relevance),
@@ -517,22 +686,22 @@ def _make(
         "explored": [int(number) + 1 for number in pinned.explored],
         "calibrated": side.calibrated.made_at.isoformat() if side.calibrated else UNCALIBRATED,
     }
-    more = np.count_nonzero(~ranked.is_duplicate) > len(results)
-    has_next = keep and (bool(more) or len(found.ids) >= FILLER)
-    if keep and not store.put_served(
-        page.id,
-        user_id,
-        scenario=terms.place.slug,
-        settings=terms.settings(about)
-        | {
-            "has_next": has_next,
-            "similar": [same.id for row in results for same in row.similar],
-        },
-        item_ids=[row.facts.id for row in results],
-        relevance=[row.relevance for row in results],
-        propensity=pinned.propensity,
-        report=report,
-        explanation=explanation_of(
+    more = np.count_nonzero(~ranked.is_duplicate) > len(ranked.order)
+    return _Draft(
+        terms,
+        page,
+        taste,
+        known,
+        about,
+        pool,
+        ranked,
+        reasons,
+        similar_to(ranked),
+        pinned.propensity,
+        report,
+        effect,
+        keep and (bool(more) or len(found.ids) >= FILLER),
+        explanation_of(
             they.person,
             pool,
             ranked,
@@ -545,9 +714,7 @@ def _make(
             steering=side.steering,
             made_way=np.setdiff1d(arranged.explored.order, pinned.order),
         ),
-    ):
-        return None
-    return _Made(results, report, effect, has_next)
+    )
 
 
 def _candidates(
@@ -582,12 +749,15 @@ def _candidates(
         seen=[
             *side.seen,
             *(side.session.shown if side.session else []),
+            *(known.ids if terms.items else []),
+            *terms.beside,
             *([about.about.id] if about else []),
         ],
         limit=size,
         only=terms.only,
         steering=side.steering,
         boosts=terms.boosts,
+        without=terms.exclude,
     )
     pool = pool_of(
         voted,
@@ -680,7 +850,8 @@ def _rows_kept(kept: Kept, side: PersonSide) -> list[Shown]:
             like = facts.get(likes[number][0]) if likes[number] else None
             reason = told[number] and Reason(told[number])
             if reason and reason.kind in ("voted", "similar"):
-                reason = like and Reason(reason.kind, like.title, like.uuid)
+                picked = "items" in kept.settings
+                reason = like and Reason(reason.kind, like.title, like.uuid, is_picked=picked)
             elif reason and reason.kind == "wish":
                 text = wishes.get(kept.explanation.wishes[number])
                 reason = Reason("wish", wish=text) if text else None
@@ -709,6 +880,14 @@ def _place(
         text = _("There is no category “%(slug)s”.") % {"slug": category}
         raise Refused("unknown_category", text, "category")
     return place
+
+
+def _place_of_row(side: PersonSide, slug: str) -> Scenario:
+    """The scenario of a row, if a list of it needs nothing else."""
+    try:
+        return _place(side, slug, None, None)
+    except Refused as refusal:
+        raise Refused(refusal.code, refusal.message, "scenarios") from None
 
 
 def _about(place: Scenario, item: UUID | None, taste: Taste, known: Touched) -> Named | None:
@@ -743,17 +922,10 @@ def _effect(
     return Effect(places_changed(before, after), moved, muted)
 
 
-def _rows(
-    pool: Pool,
-    ranked: Ranked,
-    reasons: list[Code | None],
-    known: Touched,
-    taste: Taste,
-    wishes: Wishes,
-) -> list[Shown]:
-    twins = similar_to(ranked)
-    facts = store.facts(pool.ids[np.concatenate([ranked.order, *twins])])
-    liked = np.flatnonzero(taste.liked)  # rows of what was touched
+def _rows(draft: _Draft, facts: dict[int, Facts]) -> list[Shown]:
+    pool, ranked, known = draft.pool, draft.ranked, draft.known
+    liked = np.flatnonzero(draft.taste.liked)  # rows of what was touched
+    wishes = draft.terms.side.wishes
     return [
         Shown(
             rank=place,
@@ -765,11 +937,12 @@ def _rows(
                 known.titles[liked[reason.like]] if reason.like is not None else "",
                 known.uuids[liked[reason.like]] if reason.like is not None else None,
                 wishes.texts[reason.wish] if reason.wish is not None else "",
+                bool(draft.terms.items),
             ),
             similar=[facts[int(item)] for item in pool.ids[same]],
         )
         for place, (row, reason, same) in enumerate(
-            zip(ranked.order, reasons, twins, strict=True), start=1
+            zip(ranked.order, draft.reasons, draft.twins, strict=True), start=1
         )
     ]
 

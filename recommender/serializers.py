@@ -10,7 +10,7 @@ from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
 from catalog.models import Attribute
-from catalog.serializers import FiniteField, ItemOut, Strict, category_out
+from catalog.serializers import FiniteField, Flag, ItemOut, Strict, category_out
 from recommender.begin import LONGEST
 from recommender.diversity import STRATEGIES, Limits
 from recommender.diversity.contract import CEILINGS
@@ -27,7 +27,8 @@ from recommender.steer import Steered
 from recommender.store import HOME, Facts, Place, Target
 
 STAGES = (
-    *("shown", "later", "removed", "unavailable", "about", "seen", "muted", "scenario_filter"),
+    *("shown", "later", "removed", "unavailable", "about", "excluded", "picked", "beside"),
+    *("seen", "muted", "scenario_filter"),
     *("filter", "not_found", "exploration", "pinned", "relevance", "duplicate"),
     *("diversity", *CEILINGS),
 )
@@ -130,6 +131,10 @@ def check_preset(asked: dict, names: Sequence[str]) -> None:
         )
 
 
+MOST_EXCLUDED, MOST_PICKED = 100, 50
+BESIDE_CURSOR = ("cursor", "limit", "fields", "reasons")
+
+
 class RecommendationsQuery(Strict):
     limit = serializers.IntegerField(
         min_value=1,
@@ -160,6 +165,16 @@ class RecommendationsQuery(Strict):
         min_value=-1, max_value=1, required=False, help_text="of any two items, in text and kinds"
     )
     filter = FilterField()
+    exclude = IdsField(
+        MOST_EXCLUDED, help_text="ids of items to leave out, with commas between them"
+    )
+    items = IdsField(
+        MOST_PICKED,
+        help_text="ids of items, with commas between them: a list for whoever likes these, in the"
+        " place of what you liked. Nothing is kept of it as your taste, and no consent is needed",
+    )
+    fields = fields_field()
+    reasons = Flag(default=True, help_text="false: without a reason for each item")
     scenario = serializers.CharField(
         max_length=50, default="home", help_text="slug of a place: see /api/v1/scenarios/"
     )
@@ -187,19 +202,21 @@ class RecommendationsQuery(Strict):
     cursor = serializers.CharField(
         max_length=1000,
         required=False,
-        help_text="`next` of the page before; only limit may be given beside it",
+        help_text="`next` of the page before; beside it only limit, fields and reasons may be"
+        " given",
     )
 
     def validate(self, asked: dict) -> dict:
         if "cursor" in asked:
-            if others := sorted(set(self.initial_data) - {"cursor", "limit"}):
+            if others := sorted(set(self.initial_data) - set(BESIDE_CURSOR)):
                 detail = serializers.ErrorDetail(
-                    _("With a cursor only a limit may be given: the rest is as the list began."),
+                    _("With a cursor only %(known)s may be given: the rest is as the list began.")
+                    % {"known": ", ".join(BESIDE_CURSOR[1:])},
                     code="with_cursor",
                 )
                 raise serializers.ValidationError(dict.fromkeys(others, detail))
-            return {name: asked[name] for name in ("cursor", "limit") if name in asked}
-        check_preset(asked, ("diversity", "budget", "strategy", *WISHES))
+            return {name: asked[name] for name in BESIDE_CURSOR if name in asked}
+        check_preset(asked, ("diversity", "budget", "strategy", "items", *WISHES))
         if "diversity" in asked and "budget" in asked:
             raise serializers.ValidationError(
                 {"budget": _("Ask for a diversity or a budget, not both.")}
@@ -536,15 +553,19 @@ def facts_out(facts: Facts, only: Sequence[str] | None = None) -> dict:
 
 
 def reason_text(reason: Reason) -> str:
-    return reason_in_words(reason.kind, title=reason.like_title, wish=reason.wish)
+    return reason_in_words(
+        reason.kind, title=reason.like_title, wish=reason.wish, is_picked=reason.is_picked
+    )
 
 
-def reason_in_words(kind: str, *, title: str, wish: str) -> str:
+def reason_in_words(kind: str, *, title: str, wish: str, is_picked: bool = False) -> str:
     """A reason in words; each names only what is behind it."""
     if kind == "wish":
         return _("Because you asked for “%(text)s”") % {"text": wish}
     if kind == "voted":
         return _("People who liked “%(title)s” like this too") % {"title": title}
+    if kind == "similar" and is_picked:
+        return _("Similar to “%(title)s”") % {"title": title}
     if kind == "similar":
         return _("Similar to “%(title)s”, which you liked") % {"title": title}
     return str(REASONS[kind])
@@ -622,6 +643,9 @@ STAGES_IN_WORDS = {
     "removed": gettext_lazy("It had been removed."),
     "unavailable": gettext_lazy("It is not available."),
     "about": gettext_lazy("The list is about it."),
+    "excluded": gettext_lazy("The request asked to leave it out."),
+    "picked": gettext_lazy("The list was made from it."),
+    "beside": gettext_lazy("Another list on the same screen shows it."),
     "seen": gettext_lazy("You had already said something about it."),
     "muted": gettext_lazy("You had asked for nothing of its kind, its creator or its topic."),
     "scenario_filter": gettext_lazy("This kind of list does not let it pass."),
@@ -752,7 +776,7 @@ def why_reason(why: Why) -> str | None:
     if why.reason == "wish" and not why.wish:
         return None
     title = why.likes[0].title if why.likes else ""
-    return reason_in_words(why.reason, title=title, wish=why.wish)
+    return reason_in_words(why.reason, title=title, wish=why.wish, is_picked=why.is_picked)
 
 
 def why_not_out(served: UUID, why: WhyNot) -> dict:
@@ -776,12 +800,15 @@ def why_not_out(served: UUID, why: WhyNot) -> dict:
     }
 
 
-def recommendation_out(found: Recommendation) -> dict:
+def recommendation_out(
+    found: Recommendation, only: Sequence[str] | None = None, *, with_reasons: bool = True
+) -> dict:
+    """only  which fields of the items"""
     return {
         "id": str(found.id),
         "scenario": scenario_out(found.place),
         "about": found.about and {"id": str(found.about.uuid), "title": found.about.title},
-        "results": [shown_out(row) for row in found.results],
+        "results": [shown_out(row, only, with_reason=with_reasons) for row in found.results],
         "diversity": found.report,
         "steering": found.effect and effect_out(found.effect),
         "tuning": tuning_out(found.tuning) | {"diversity": found.diversity},

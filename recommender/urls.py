@@ -6,6 +6,7 @@ from recommender.api import items, me, recommendations, servers
 
 urlpatterns = [
     path("recommendations/", recommendations.Recommendations.as_view(), name="api-recommendations"),
+    path("home/", recommendations.Home.as_view(), name="api-home"),
     path(
         "recommendations/<uuid:served>/why/<uuid:item>/",
         recommendations.Why.as_view(),

@@ -4,18 +4,24 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from catalog.api import MOST_IN_A_BATCH, private
-from catalog.serializers import checked
+from catalog.serializers import FiniteField, Flag, Strict, checked
 from catalog.services import Refused
 from recommender import explain, notice, store
 from recommender.api import filter_checked
-from recommender.recommend import recommend
+from recommender.ranking.scenario import NEEDS
+from recommender.recommend import recommend, recommend_rows
 from recommender.serializers import (
+    MOST_EXCLUDED,
+    MOST_SEED,
+    FilterField,
+    IdsField,
     ImpressionsIn,
     ImpressionsOut,
     RecommendationOut,
@@ -23,11 +29,14 @@ from recommender.serializers import (
     ScenariosOut,
     WhyNotOut,
     WhyOut,
+    fields_field,
     recommendation_out,
     scenario_out,
     why_not_out,
     why_out,
 )
+
+MOST_ROWS = 6
 
 
 class Recommendations(APIView):
@@ -37,9 +46,59 @@ class Recommendations(APIView):
     def get(self, request: Request) -> Response:
         """The list for the person who asks, by the newest feedback, as diverse as asked for."""
         query = checked(RecommendationsQuery, request.query_params)
+        fields, with_reasons = query.pop("fields", None), query.pop("reasons")
         with filter_checked():
             found = recommend(request.user.pk, **query)
-        return private(recommendation_out(found))
+        return private(recommendation_out(found, fields, with_reasons=with_reasons))
+
+
+class HomeQuery(Strict):
+    scenarios = serializers.CharField(
+        required=False,
+        max_length=500,
+        help_text="slugs of places, with commas between them, one a row; if not given, all that"
+        " need nothing else, in their order, up to 6",
+    )
+    limit = serializers.IntegerField(min_value=1, max_value=40, default=10, help_text="of each row")
+    diversity = FiniteField(min_value=0, max_value=1, required=False)
+    filter = FilterField()
+    exclude = IdsField(
+        MOST_EXCLUDED, help_text="ids of items to leave out, with commas between them"
+    )
+    fields = fields_field()
+    reasons = Flag(default=True, help_text="false: without a reason for each item")
+    seed = serializers.IntegerField(min_value=0, max_value=MOST_SEED, required=False)
+
+    def validate_scenarios(self, said: str) -> list[str]:
+        slugs = [slug.strip() for slug in said.split(",")]
+        if len(slugs) > MOST_ROWS:
+            raise ValidationError(_("A screen has at most %(most)d rows.") % {"most": MOST_ROWS})
+        if len(set(slugs)) < len(slugs):
+            raise ValidationError(_("A screen has each place once."), "twice")
+        return slugs
+
+
+class HomeOut(serializers.Serializer):
+    rows = RecommendationOut(many=True, help_text="each is a list of its own, with its cursor")
+
+
+class Home(APIView):
+    @extend_schema(parameters=[HomeQuery], responses=HomeOut, tags=["recommendations"])
+    def get(self, request: Request) -> Response:
+        """A home screen in one request: a list for each of several places, no item in two of them.
+
+        The further pages of each list show nothing of the other rows either.
+        """
+        query = checked(HomeQuery, request.query_params)
+        fields, with_reasons = query.pop("fields", None), query.pop("reasons")
+        slugs = query.pop("scenarios", None)
+        if slugs is None:
+            places = [place for place in store.active_places() if place.kind not in NEEDS]
+            slugs = [place.slug for place in places][:MOST_ROWS]
+        with filter_checked():
+            found = recommend_rows(request.user.pk, slugs, **query)
+        rows = [recommendation_out(row, fields, with_reasons=with_reasons) for row in found]
+        return private({"rows": rows})
 
 
 class Scenarios(APIView):

@@ -121,6 +121,7 @@ from recommender.store.peers import (
 from recommender.store.people import (
     EF_SEARCH,
     History,
+    NewList,
     PersonSide,
     agrees,
     interests_of,
@@ -131,6 +132,7 @@ from recommender.store.people import (
     put_interests,
     put_preference,
     put_served,
+    sides_of_places,
     tuning_of,
 )
 from recommender.store.scenarios import (
@@ -323,7 +325,9 @@ __all__ = [
     "remove_steering",
     "put_preference",
     "tuning_of",
+    "NewList",
     "put_served",
+    "sides_of_places",
     "merge_person",
     "unused_guests",
     "ServedList",

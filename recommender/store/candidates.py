@@ -65,13 +65,21 @@ def touched(
     *,
     orderly: int = ORDERLY,
     about: UUID | None = None,
+    uuids: Sequence[UUID] | None = None,
 ) -> Touched:
     """Vectors and titles of items, and what a version learned of them.
 
+    uuids    in the place of ids: those of them that are shown
     orderly  so many of them with all lists of related items, the others with that of taste alone
     about    the public id of an item to read besides, if it is shown
     """
     space = space or Space(0, 1)
+    asked = "SELECT * FROM unnest(%s::bigint[]) WITH ORDINALITY"
+    if uuids is not None:
+        asked = (
+            "SELECT i.id, q.n FROM unnest(%s::uuid[]) WITH ORDINALITY q (uuid, n)"
+            f" JOIN catalog_item i ON i.uuid = q.uuid AND {SHOWN}"
+        )
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT i.id, i.title, i.uuid, halfvec_send(e.embedding),"
@@ -80,14 +88,14 @@ def touched(
             " CASE WHEN q.n <= %s THEN l.related_weights"
             f"   ELSE substr(l.related_weights, 1, {2 * RELATED}) END, l.factors,"
             f" l.text_factors, {CATEGORIES}, {SHARED_TOPICS}, q.n"
-            " FROM (SELECT * FROM unnest(%s::bigint[]) WITH ORDINALITY UNION ALL"
+            f" FROM ({asked} UNION ALL"
             f"   SELECT i.id, {LAST} FROM catalog_item i WHERE i.uuid = %s AND {SHOWN}) q (id, n)"
             " JOIN catalog_item i ON i.id = q.id"
             " LEFT JOIN recommender_itemembedding e"
             f"   ON e.item_id = q.id AND e.space_id = {int(space.id)}"
             " LEFT JOIN recommender_learneditem l ON l.item_id = q.id AND l.version_id = %s"
             " ORDER BY q.n",
-            [orderly, orderly, list(item_ids), about, version],
+            [orderly, orderly, list(item_ids if uuids is None else uuids), about, version],
         )
         rows = cursor.fetchall()
     columns = list(zip(*rows, strict=True)) or [()] * 11
@@ -151,6 +159,7 @@ def find(
     only: Condition | None = None,
     steering: Sequence[Steer] = (),
     boosts: Sequence[Condition] = (),
+    without: Sequence[UUID] = (),
 ) -> Found:
     """Candidates of all sources that may be shown, fused by reciprocal rank: one statement.
 
@@ -158,6 +167,7 @@ def find(
           popular then fill the pool, and a search by the index that comes back short is made exact.
     steering  what it mutes is left out; of the rest it is told what it speaks of
     boosts    of each item found it is told which of these are true of it
+    without   public ids of items that are left out as what was seen is
     """
     muted = not_muted(steering)
     may = Condition(f"{SHOWN}{muted.sql}", muted.params)
@@ -178,10 +188,11 @@ def find(
     say = " ".join(f"WHEN {n} THEN {source.weight:.6f}" for n, source in enumerate(sources))
     first, before = _matching(space, may, only)
     passes, last = (f" AND {only.sql}", only.params) if only else ("", ())
+    unwanted = " UNION SELECT id FROM catalog_item WHERE uuid = ANY(%s)" if without else ""
     applies, hold = which_apply(steering), which_hold(boosts)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"WITH seen AS MATERIALIZED (SELECT unnest(%s::bigint[]) AS id),{first}"
+            f"WITH seen AS MATERIALIZED (SELECT unnest(%s::bigint[]) AS id{unwanted}),{first}"
             f" found (item_id, source, rank) AS ({' UNION ALL '.join(branches)}),"
             " fused AS (SELECT f.item_id,"
             # Rounded as reciprocal_rank() is, so that equals are equal however they add up.
@@ -195,6 +206,7 @@ def find(
             + " ORDER BY f.score DESC, f.item_id",
             [
                 list(seen),
+                *([list(without)] if without else []),
                 *before,
                 *params,
                 *may.params,

@@ -71,6 +71,10 @@ class PersonSide:
     sights: np.ndarray  # (s,) how often, faded by time
     session: Session | None  # of the page that was asked for, if its first page is there
 
+    def for_other_likes(self) -> "PersonSide":
+        """The same of somebody who likes other things; what they saw or muted stays out."""
+        return replace(self.without_profile(), version=self.version)
+
     def without_profile(self) -> "PersonSide":
         """The same of somebody of whom nothing is known; what they saw or muted stays out."""
         return replace(
@@ -228,6 +232,34 @@ def person_side(
     )
 
 
+def sides_of_places(
+    side: PersonSide, user_id: int | None, slugs: Sequence[str]
+) -> list[PersonSide]:
+    """The same person by the rules of each of several places: one statement for all of them."""
+    if not slugs:
+        return []
+    one = f"SELECT %s::int AS n, ({CALIBRATION}), ({ROW}), ({SEEN})"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"{' UNION ALL '.join([one] * len(slugs))} ORDER BY n",
+            [
+                value
+                for number, slug in enumerate(slugs)
+                for value in (number, slug, slug, None, slug, user_id)
+            ],
+        )
+        rows = cursor.fetchall()
+    return [
+        replace(
+            side,
+            calibrated=calibrated_of(calibration),
+            scenario=scenario_in(row, slug),
+            seen=seen or [],
+        )
+        for slug, (_, calibration, row, seen) in zip(slugs, rows, strict=True)
+    ]
+
+
 def history_of(
     items: list | None,
     kinds: list | None,
@@ -349,38 +381,46 @@ def tuning_of(user_id: int | None) -> Tuning:
     return _tuning(Preference.objects.filter(pk=user_id).values().first() or {})
 
 
-def put_served(
-    served: UUID,
-    user_id: int | None,
-    *,
-    scenario: str,
-    settings: dict,
-    item_ids: Sequence[int],
-    relevance: Sequence[float],
-    propensity: Sequence[float],
-    report: dict,
-    explanation: Explanation,
-) -> bool:
-    """Keep what was served, under the id that feedback names: one statement.
+@dataclass(frozen=True)
+class NewList:
+    """A list as it is kept when it is served."""
 
-    False if a list is kept under this id already: another request for the same page was first.
+    id: UUID
+    scenario: str
+    settings: dict
+    item_ids: Sequence[int]
+    relevance: Sequence[float]
+    propensity: Sequence[float]
+    report: dict
+    explanation: Explanation
+
+
+def put_served(user_id: int | None, lists: Sequence[NewList]) -> bool:
+    """Keep what was served, under the ids that feedback names: one statement.
+
+    False if one is kept under its id already: another request for the same page was first.
     """
+    row = "(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO recommender_served"
             " (id, user_id, scenario, settings, item_ids, relevance, propensity, report,"
-            "  explanation) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            f"  explanation) VALUES {', '.join([row] * len(lists))}"
             " ON CONFLICT (id) DO NOTHING",
-            [
-                served,
-                user_id,
-                scenario,
-                json.dumps(settings),
-                list(item_ids),
-                [round(float(score), 4) for score in relevance],
-                [float(chance) for chance in propensity],
-                json.dumps(report),
-                packed(explanation),
-            ],
+            [value for kept in lists for value in _columns_of(user_id, kept)],
         )
-        return cursor.rowcount == 1
+        return cursor.rowcount == len(lists)
+
+
+def _columns_of(user_id: int | None, kept: NewList) -> list:
+    return [
+        kept.id,
+        user_id,
+        kept.scenario,
+        json.dumps(kept.settings),
+        list(kept.item_ids),
+        [round(float(score), 4) for score in kept.relevance],
+        [float(chance) for chance in kept.propensity],
+        json.dumps(kept.report),
+        packed(kept.explanation),
+    ]
