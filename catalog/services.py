@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -211,46 +211,135 @@ class Given:
         return hashlib.sha256(json.dumps(body).encode()).digest()[:16]
 
 
+# What is there of each of some feedback, by its number: its item; the feedback that has its id
+# already; and the live opinion on its item. With the database's clock.
+ABOUT = """
+    SELECT g.n, i.id, i.title, known.id, known.digest, live.id, live.occurred_at,
+        statement_timestamp()
+    FROM unnest(%(uuids)s::uuid[], %(items)s::uuid[]) WITH ORDINALITY AS g (uuid, item, n)
+    LEFT JOIN catalog_item i ON i.uuid = g.item AND i.removed_at IS NULL
+    LEFT JOIN catalog_feedback known ON known.user_id = %(user)s AND known.uuid = g.uuid
+    LEFT JOIN catalog_feedback live ON live.user_id = %(user)s AND live.item_id = i.id
+        AND live.kind IN ('like', 'dislike', 'rating', 'hide')
+        AND live.retracted_at IS NULL AND live.superseded_at IS NULL
+    ORDER BY g.n"""
+
+
 def record_feedback(user: User, given: Given) -> tuple[Feedback, bool]:
     """Write one piece of feedback; answer the row, and whether it is new.
 
     The same id with the same body gives the row that is there. Feedback is acknowledged only
     after the commit of the caller's transaction, together with the work it causes.
     """
+    (recorded,) = record_all_feedback(user, [given])
+    if isinstance(recorded, Refused):
+        raise recorded
+    return recorded
+
+
+def record_all_feedback(
+    user: User, given: Sequence[Given]
+) -> list[tuple[Feedback, bool] | Refused]:
+    """The same for many, in their order: what cannot be done is named and hinders no other.
+
+    Five statements for any number, and a sixth where an id is known. Raises Refused if the account
+    is closed.
+    """
     with transaction.atomic():
         _lock(user)
-        if given.uuid:
-            known = Feedback.objects.filter(user=user, uuid=given.uuid).first()
-            if known:
-                if bytes(known.digest) == given.digest():
-                    return known, False
-                raise Refused("conflict", _("This id was used for other feedback."), "id")
-        item = Item.objects.filter(uuid=given.item, removed_at=None).annotate(now=Now()).first()
-        if item is None:
-            raise Refused("unknown_item", _("There is no such item."), "item")
-        occurred_at = min(max(given.occurred_at or item.now, item.now - LATE_FEEDBACK), item.now)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                ABOUT,
+                {
+                    "uuids": [one.uuid for one in given],
+                    "items": [one.item for one in given],
+                    "user": user.pk,
+                },
+            )
+            rows = cursor.fetchall()
+        slate = _Slate(user)
+        recorded = [slate.add(one, *row[1:]) for one, row in zip(given, rows, strict=True)]
+        slate.write()
+        if slate.known:
+            found = Feedback.objects.select_related("item").in_bulk(slate.known)
+            recorded = [(found[one], False) if isinstance(one, int) else one for one in recorded]
+    return recorded
+
+
+class _Slate:
+    """Feedback of one person that is written together, as if it had come one by one."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+        self.known: list[int] = []  # ids of feedback that was there already
+        self._rows: dict[UUID, Feedback] = {}  # by public id
+        self._live: dict[int, Feedback | tuple[int, datetime]] = {}  # opinion on each item
+        self._replaced: list[int] = []  # ids of opinions
+        self._now: datetime | None = None
+
+    def add(
+        self,
+        given: Given,
+        item_id: int | None,
+        title: str | None,
+        known_id: int | None,
+        known_digest: bytes | None,
+        live_id: int | None,
+        live_at: datetime | None,
+        now: datetime,
+    ) -> tuple[Feedback, bool] | int | Refused:
+        """The row and that it is new; or the id of the one that is known; or why it cannot be."""
+        self._now, digest = now, given.digest()
+        twin = self._rows.get(given.uuid)
+        if known_id or twin:
+            if bytes(twin.digest if twin else known_digest) != digest:
+                return Refused("conflict", _("This id was used for other feedback."), "id")
+            if twin:
+                return twin, False
+            self.known.append(known_id)
+            return known_id
+        if item_id is None:
+            return Refused("unknown_item", _("There is no such item."), "item")
         row = Feedback(
-            user=user,
-            item=item,
+            user=self.user,
+            # All else of it is read when it is looked at.
+            item=Item.from_db(None, ["id", "uuid", "title"], [item_id, given.item, title]),
             kind=given.kind,
             value=given.value,
             text=clean(given.text, 5000),
-            occurred_at=occurred_at,
+            occurred_at=min(max(given.occurred_at or now, now - LATE_FEEDBACK), now),
             served_id=given.served_id,
-            digest=given.digest(),
+            digest=digest,
         )
         if given.uuid:
             row.uuid = given.uuid
         if given.kind in Feedback.OPINIONS:
-            live = _opinions(user, item.pk).filter(superseded_at=None).first()
-            if live and live.occurred_at > occurred_at:
-                row.superseded_at = item.now
-            elif live:
-                live.superseded_at = item.now
-                live.save(update_fields=["superseded_at"])
-        row.save(force_insert=True)
-        feedback_recorded.send(sender=Feedback, user_ids=[user.pk])
-    return row, True
+            live = self._live.get(item_id) or (live_id and (live_id, live_at))
+            self._live[item_id] = self._liver(row, live) if live else row
+        self._rows[row.uuid] = row
+        return row, True
+
+    def _liver(
+        self, row: Feedback, live: Feedback | tuple[int, datetime]
+    ) -> Feedback | tuple[int, datetime]:
+        """Which of two opinions on an item stands: that which happened last, of equals the new."""
+        is_new = isinstance(live, Feedback)
+        if (live.occurred_at if is_new else live[1]) > row.occurred_at:
+            row.superseded_at = self._now
+            return live
+        if is_new:
+            live.superseded_at = self._now
+        else:
+            self._replaced.append(live[0])
+        return row
+
+    def write(self) -> None:
+        if not self._rows:
+            return
+        if self._replaced:
+            Feedback.objects.filter(pk__in=self._replaced).update(superseded_at=self._now)
+        Feedback.objects.bulk_create(self._rows.values())
+        feedback_recorded.send(sender=Feedback, user_ids=[self.user.pk])
 
 
 def retract_feedback(user: User, uuid: UUID) -> Feedback:
