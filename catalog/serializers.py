@@ -213,3 +213,6 @@ class PageQuery(Strict):
 
 class FeedbackQuery(PageQuery):
     kind = serializers.ChoiceField(required=False, choices=Feedback.Kind.choices)
+    item = serializers.UUIDField(required=False)
+    since = serializers.DateTimeField(required=False, help_text="what occurred then or later")
+    until = serializers.DateTimeField(required=False, help_text="what occurred before")

@@ -24,6 +24,13 @@ from catalog.serializers import (
 )
 from catalog.services import Given, Refused
 
+# Parameters of one's history, and what each asks of a row.
+FILTERS = {
+    "kind": "kind",
+    "item": "item__uuid",
+    "since": "occurred_at__gte",
+    "until": "occurred_at__lt",
+}
 STATUS = {"conflict": 409, "unknown_item": 404}
 
 
@@ -37,9 +44,8 @@ class FeedbackList(APIView):
     def get(self, request: Request) -> Response:
         """One's own live feedback, newest first."""
         query = checked(FeedbackQuery, request.query_params)
-        rows = queries.live_feedback(request.user)
-        if "kind" in query:
-            rows = rows.filter(kind=query["kind"])
+        asked = {FILTERS[name]: query[name] for name in FILTERS if name in query}
+        rows = queries.live_feedback(request.user).filter(**asked)
         return paged(request, rows, lambda row: FeedbackOut(row).data, "-occurred_at", "-id")
 
     @extend_schema(
