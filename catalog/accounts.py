@@ -137,11 +137,19 @@ def change_password(user: User, request: HttpRequest, *, current: str, new: str)
 
     Raises Refused if the current one is wrong or the new one weak, TooMany after many tries
     """
-    spent = limits.spend_guess(user.email or str(user.uuid), client_address(request))
-    if not user.check_password(current):
-        raise Refused("wrong_password", _("This is not your password."), "current")
-    limits.give_back(spent)
+    prove(user, request, current, field="current")
     _set_password(user, new, field="new")
+
+
+def prove(user: User, request: HttpRequest, password: str, *, field: str) -> None:
+    """Once more that it is them, before what cannot be undone.
+
+    Raises Refused if the password is wrong, TooMany after many tries
+    """
+    spent = limits.spend_guess(user.email or str(user.uuid), client_address(request))
+    if not user.check_password(password):
+        raise Refused("wrong_password", _("This is not your password."), field)
+    limits.give_back(spent)
 
 
 def sign_up(

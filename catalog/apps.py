@@ -8,8 +8,10 @@ class CatalogConfig(AppConfig):
     verbose_name = _("Catalogue")
 
     def ready(self) -> None:
+        from catalog import kept
         from catalog.session_store import note_sign_in
 
+        kept.register()
         user_logged_in.connect(
             lambda request, **_: note_sign_in(request),
             weak=False,

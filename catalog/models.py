@@ -5,6 +5,7 @@ hold is a constraint in the database, so that no door can forget it.
 """
 
 from decimal import Decimal
+from uuid import uuid4
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
@@ -176,6 +177,69 @@ class Consent(models.Model):
                 condition=Q(withdrawn_at=None),
                 name="consent_one_in_force_a_purpose",
             ),
+        ]
+
+
+class Erasure(models.Model):
+    """That a person was erased: the audit id, and a receipt of what went. Nothing else stays."""
+
+    class By(models.TextChoices):
+        PERSON = "person", _("the person")
+        OPERATOR = "operator", _("an operator")
+
+    # Its id is the only key to the receipt, so it must not be guessed from another.
+    uuid = models.UUIDField(_("receipt"), default=uuid4, unique=True, editable=False)
+    # No foreign key: the row of a guest is removed after a while.
+    person_id = models.BigIntegerField(_("audit id"), unique=True)
+    by = models.CharField(_("asked by"), max_length=10, choices=By)
+    asked_at = models.DateTimeField(_("asked"), db_default=Now(), editable=False)
+    erased_at = models.DateTimeField(_("erased"), null=True)
+    counts = models.JSONField(_("rows erased"), default=dict)
+    # Versions that were trained while the person was there; see docs/privacy.md.
+    versions = models.JSONField(_("model versions trained before"), default=list)
+
+    class Meta:
+        verbose_name = _("erasure")
+
+    def __str__(self) -> str:
+        return str(self.person_id)
+
+
+class Archive(models.Model):
+    """All that is a person's, asked for by them or by an operator, to be fetched for a while."""
+
+    uuid = models.UUIDField(_("public id"), default=uuid4, unique=True, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="archives")
+    by = models.CharField(_("asked by"), max_length=10, choices=Erasure.By)
+    asked_at = models.DateTimeField(_("asked"), db_default=Now(), editable=False)
+    ready_at = models.DateTimeField(_("ready"), null=True)
+    expires_at = models.DateTimeField(_("until"), null=True)
+    size = models.PositiveBigIntegerField(_("bytes"), default=0)
+
+    class Meta:
+        verbose_name = _("archive of a person's data")
+        verbose_name_plural = _("archives of people's data")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"], condition=Q(ready_at=None), name="archive_one_in_the_making"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.uuid)
+
+
+class ArchivePart(models.Model):
+    """A stretch of an archive's bytes: so that neither maker nor reader holds it whole."""
+
+    # No index of its own: the unique constraint begins with the archive.
+    archive = models.ForeignKey(Archive, models.CASCADE, related_name="parts", db_index=False)
+    number = models.PositiveIntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["archive", "number"], name="archivepart_once"),
         ]
 
 

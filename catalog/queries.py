@@ -81,3 +81,16 @@ def creators_shown() -> QuerySet[Creator]:
 
 def creator_called(uuid: UUID) -> Creator | None:
     return creators_shown().filter(uuid=uuid).first()
+
+
+def person_called(said: str) -> User | None:
+    """By public id, by e-mail address, or by the id of another system as source:id."""
+    people = User.objects.filter(erased_at=None)
+    try:
+        return people.filter(uuid=UUID(said)).first()
+    except ValueError:
+        source, _, external_id = said.partition(":")
+        return (
+            people.filter(email=said.lower()).first()
+            or people.filter(source=source, external_id=external_id).first()
+        )

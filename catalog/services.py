@@ -95,7 +95,7 @@ def set_consent(user: User, agrees: bool) -> None:
     """Agree to personalisation, or withdraw. What was learned is learned anew from what may be."""
     purpose = Consent.Purpose.PERSONALISATION
     with transaction.atomic():
-        _lock(user)
+        lock(user)
         in_force = Consent.objects.filter(user=user, purpose=purpose, withdrawn_at=None)
         if agrees and not in_force.exists():
             Consent.objects.create(user=user, purpose=purpose, version=CONSENT_VERSION)
@@ -246,7 +246,7 @@ def record_all_feedback(
     is closed.
     """
     with transaction.atomic():
-        _lock(user)
+        lock(user)
         with connection.cursor() as cursor:
             cursor.execute(
                 ABOUT,
@@ -345,7 +345,7 @@ class _Slate:
 def retract_feedback(user: User, uuid: UUID) -> Feedback:
     """Undo one's own feedback. The opinion that it had replaced, if any, is live again."""
     with transaction.atomic():
-        _lock(user)
+        lock(user)
         row = Feedback.objects.filter(user=user, uuid=uuid).annotate(now=Now()).first()
         if row is None:
             raise Refused("unknown_feedback", _("There is no such feedback."), "id")
@@ -362,7 +362,7 @@ def retract_feedback(user: User, uuid: UUID) -> Feedback:
     return row
 
 
-def _lock(user: User) -> None:
+def lock(user: User) -> None:
     """One writer a person at a time, so that the slot of an opinion has one winner."""
     locked = User.objects.select_for_update(no_key=True).filter(
         pk=user.pk, erased_at=None, is_active=True

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from catalog.api import accounts, feedback, items, servers
+from catalog.api import accounts, feedback, items, privacy, servers
 
 urlpatterns = [
     path("auth/register/", accounts.Register.as_view(), name="api-register"),
@@ -32,4 +32,7 @@ urlpatterns = [
     path("server/people/hide/", servers.PeopleHide.as_view(), name="api-server-people-hide"),
     path("server/people/show/", servers.PeopleShow.as_view(), name="api-server-people-show"),
     path("server/feedback/", servers.FeedbackIngest.as_view(), name="api-server-feedback"),
+    path("me/export/", privacy.Export.as_view(), name="api-export"),
+    path("me/export/<uuid:uuid>/archive/", privacy.Download.as_view(), name="api-export-archive"),
+    path("erasures/<uuid:uuid>/", privacy.Receipt.as_view(), name="api-erasure"),
 ]

@@ -28,6 +28,9 @@ DELAY_SECONDS = {"learn": 1}  # so that a burst of feedback is learned from once
 TOGETHER = {"embed", "refill", "understand"}
 # Of what takes long and nobody waits for, so that what is new gets its turn in between.
 NARROW = {"understand": CHUNK, "refill": 4 * CHUNK}
+NOT_ERASED = (
+    " WHERE NOT EXISTS (SELECT 1 FROM catalog_user WHERE id = key AND erased_at IS NOT NULL)"
+)
 _OPEN = "done_at IS NULL AND parked_at IS NULL"
 
 
@@ -45,7 +48,10 @@ class NotYet(Exception):
 
 
 def request(kind: str, keys: Iterable[int]) -> None:
-    """Note that something is to be done for each key. Cheap: one statement for any number."""
+    """Note that something is to be done for each key. Cheap: one statement for any number.
+
+    Of a person who was erased nothing is to be done.
+    """
     keys = sorted(set(keys))  # one order for all writers, or two could wait for each other
     if not keys:
         return
@@ -54,6 +60,7 @@ def request(kind: str, keys: Iterable[int]) -> None:
             "INSERT INTO recommender_job (kind, key, version, attempts, due_at, error, cause)"
             " SELECT %s, key, 1, 0, now() + make_interval(secs => %s), '', %s"
             " FROM unnest(%s) AS key"
+            f"{NOT_ERASED if kind in Job.OF_PEOPLE else ''}"
             " ON CONFLICT (kind, key) DO UPDATE SET version = recommender_job.version + 1,"
             " cause = excluded.cause, requested_at = now(), attempts = 0, error = '',"
             " parked_at = NULL, done_at = NULL,"

@@ -47,7 +47,14 @@ def refresh_person(user_id: int) -> None:
             )
             for n in range(len(interests.weights))
         ]
-        store.put_interests(side.space, user_id, interests.vectors, interests.weights, words)
+        store.put_interests(
+            side.space,
+            user_id,
+            interests.vectors,
+            interests.weights,
+            words,
+            agreed=side.agrees,
+        )
         nearest = [
             Source(weight=float(weight), vector=vector)
             for vector, weight in zip(interests.vectors, interests.weights, strict=True)
@@ -67,7 +74,7 @@ def refresh_person(user_id: int) -> None:
         seen=side.seen,
         limit=CANDIDATES,
     )
-    store.put_candidates(user_id, pool.ids.tolist())
+    store.put_candidates(user_id, pool.ids.tolist(), agreed=side.agrees)
     if side.unread:
         jobs.request("comment", [user_id])
 

@@ -423,6 +423,9 @@ class Calibration(models.Model):
 class Job(models.Model):
     """Work that waits: one row for each kind and key, made in the transaction of its cause."""
 
+    # Kinds whose key is a person's id, or was the last one of a batch.
+    OF_PEOPLE = ("learn", "wish", "comment", "relearn")
+
     kind = models.CharField(_("kind"), max_length=20)
     key = models.BigIntegerField(_("key"))
     # Grows with each request, so that a worker sees that something newer came in meanwhile.

@@ -10,7 +10,7 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
-from catalog import accounts, mails, request_id
+from catalog import accounts, exporting, mails, request_id
 from recommender import begin, calibrate, forget, jobs, learn, store, train, understand
 from recommender import embed as embedding
 from recommender.embeddings.encoder import EncoderError
@@ -114,6 +114,7 @@ def sweep(job_ids: list[int]) -> None:
             understand.sweep(),
             store.keep_partitions(settings.SERVED_RETENTION_DAYS),
             accounts.sweep(),
+            exporting.forget_expired(),
         ),
     )
 
@@ -121,6 +122,16 @@ def sweep(job_ids: list[int]) -> None:
 @shared_task(name="recommender.tasks.guests")
 def guests(job_ids: list[int]) -> None:
     work(job_ids, lambda _: forget.forget_guests())
+
+
+@shared_task(name="recommender.tasks.erase")
+def erase(job_ids: list[int]) -> None:
+    work(job_ids, lambda erasures: [forget.erase_rows(erasure) for erasure in erasures])
+
+
+@shared_task(name="recommender.tasks.archive")
+def archive(job_ids: list[int]) -> None:
+    work(job_ids, lambda archives: [exporting.make(archive) for archive in archives])
 
 
 @shared_task(name="recommender.tasks.plan")

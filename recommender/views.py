@@ -758,11 +758,12 @@ def account(request: HttpRequest) -> HttpResponse:
         messages.success(request, _("Saved."))
         return redirect("account")
     page = page_in(request)
+    tuning, agrees = store.set_by(request.user.pk)
     start = (page - 1) * HISTORY_PAGE
     rows = list(queries.live_feedback(request.user)[start : start + HISTORY_PAGE + 1])
     context = {
         "form": form,
-        "tune": tune_context(store.tuning_of(request.user.pk)),
+        "tune": tune_context(tuning),
         "interests": [
             {
                 "words": words_of(interest.words),
@@ -778,6 +779,7 @@ def account(request: HttpRequest) -> HttpResponse:
         "newer": page - 1,
         "older": page + 1 if len(rows) > HISTORY_PAGE and page < LAST_PAGE else None,
         "next": request.get_full_path(),
+        "agrees": agrees,
     }
     return render(request, "account.html", context)
 

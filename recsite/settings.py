@@ -314,6 +314,9 @@ ENCODER_TIMEOUT_SECONDS = env_float("ENCODER_TIMEOUT_SECONDS", 0.2, low=0.01, hi
 SIGN_INS_AN_HOUR = env_int("SIGN_INS_AN_HOUR", 100, low=1, high=1_000_000)
 NEW_ACCOUNTS_AN_HOUR = env_int("NEW_ACCOUNTS_AN_HOUR", 300, low=1, high=1_000_000)
 GUEST_DAYS = env_int("GUEST_DAYS", 30, low=1, high=3650)  # unused, until a guest is removed
+EXPORT_DAYS = env_int("EXPORT_DAYS", 7, low=1, high=30)  # that an archive of one's data is kept
+# A new account without a confirmed address weighs nothing in what is learned for all until then.
+NEW_ACCOUNT_HOURS = env_int("NEW_ACCOUNT_HOURS", 48, low=0, high=8760)
 
 # With what a link in an e-mail begins: never with what a request calls this site.
 SITE_URL = os.environ.get(

@@ -21,6 +21,7 @@ from django.utils.text import slugify
 
 from catalog import services
 from catalog.importers.reading import Unusable
+from catalog.kept import erased_id_sql
 from catalog.models import LOCAL, Category, Feedback
 from catalog.signals import feedback_recorded
 from catalog.uuid7 import uuid7
@@ -161,10 +162,12 @@ class Load:
             SELECT s.line, s.id, coalesce(s.name, '') AS name, u.id AS user_id,
                 false AS is_updated, CASE {BAD_ID}
                 WHEN length(s.name) > 100 THEN 'a name longer than 100 characters'
-                WHEN u.erased_at IS NOT NULL THEN 'this person was erased'
+                WHEN coalesce(u.erased_at, gone.erased_at) IS NOT NULL THEN 'this person was erased'
             END AS reason
             FROM staged_people s
             LEFT JOIN catalog_user u ON u.source = %(source)s AND u.external_id = s.id
+            LEFT JOIN catalog_user gone ON gone.source = %(source)s
+                AND gone.external_id = {erased_id_sql("%(source)s", "s.id")}
             """,
         )
         self._reject_repeated("people")
@@ -555,8 +558,15 @@ class Load:
         if makes_people:
             self._make(
                 "named_people",
-                "SELECT DISTINCT person AS id, '' AS name FROM checked_feedback"
-                " WHERE reason IS NULL",
+                f"""
+                SELECT id, '' AS name FROM (
+                    SELECT DISTINCT person AS id FROM checked_feedback WHERE reason IS NULL
+                ) said
+                WHERE NOT EXISTS (
+                    SELECT FROM catalog_user gone WHERE gone.source = %(source)s
+                    AND gone.external_id = {erased_id_sql("%(source)s", "said.id")}
+                )
+                """,
             )
             people = Report("people")
             people.loaded = self._new_people("SELECT id, name FROM named_people")
@@ -614,14 +624,15 @@ class Load:
     def _identify_feedback(self) -> None:
         """Find each row's person and id, and what is known already or said twice."""
         self._run(
-            """
+            f"""
             UPDATE checked_feedback c SET reason = coalesce(
                 (SELECT CASE
                     WHEN u.erased_at IS NOT NULL THEN 'this person was erased'
                     WHEN NOT u.is_active THEN 'this person is hidden'
                     ELSE 'this person does not agree to personalisation'
                 END
-                FROM catalog_user u WHERE u.source = %(source)s AND u.external_id = c.person),
+                FROM catalog_user u WHERE u.source = %(source)s AND u.external_id IN (
+                    c.person, {erased_id_sql("%(source)s", "c.person")}) LIMIT 1),
                 'unknown user'
             )
             WHERE reason IS NULL AND NOT EXISTS (

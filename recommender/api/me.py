@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 from catalog import services
 from catalog.api import private
+from catalog.api.privacy import Erasable
 from catalog.serializers import checked
 from recommender import begin, steer, store
 from recommender.models import Wish
@@ -29,7 +30,7 @@ from recommender.serializers import (
 )
 
 
-class Me(APIView):
+class Me(Erasable):
     @extend_schema(responses=MeOut, tags=["me"])
     def get(self, request: Request) -> Response:
         """Who asks, what was set, and what was learned."""
@@ -113,13 +114,14 @@ def me_out(user) -> dict:
         }
         for interest in store.interests_of(user.pk)
     ]
+    tuning, agrees = store.set_by(user.pk)
     return {
         "id": str(user.uuid),
         "email": user.email,
         "name": user.name,
         "created_at": user.created_at,
         "is_guest": user.is_guest,
-        **tuning_out(store.tuning_of(user.pk)),
-        "consent": store.agrees(user.pk),
+        **tuning_out(tuning),
+        "consent": agrees,
         "interests": interests,
     }

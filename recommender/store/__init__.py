@@ -102,6 +102,9 @@ from recommender.store.items import (
     standing,
     text_of,
 )
+from recommender.store.kept import (
+    versions_trained_with,
+)
 from recommender.store.metrics import (
     sizes,
 )
@@ -132,6 +135,7 @@ from recommender.store.people import (
     put_interests,
     put_preference,
     put_served,
+    set_by,
     sides_of_places,
     tuning_of,
 )
@@ -324,12 +328,14 @@ __all__ = [
     "still_shown",
     "remove_steering",
     "put_preference",
+    "set_by",
     "tuning_of",
     "NewList",
     "put_served",
     "sides_of_places",
     "merge_person",
     "unused_guests",
+    "versions_trained_with",
     "ServedList",
     "Session",
     "Kept",

@@ -13,6 +13,7 @@ import numpy as np
 from django.conf import settings
 from django.db import connection, transaction
 
+from catalog.services import closed_account
 from catalog.uuid7 import first_id
 from recommender.candidates.signals import kind_weights
 from recommender.models import Interest, Preference
@@ -292,11 +293,20 @@ def _tuning(row: dict) -> Tuning:
 
 
 def put_interests(
-    space: Space, user_id: int, vectors: np.ndarray, weights: Sequence[float], words: Sequence[dict]
+    space: Space,
+    user_id: int,
+    vectors: np.ndarray,
+    weights: Sequence[float],
+    words: Sequence[dict],
+    *,
+    agreed: bool,
 ) -> None:
-    """Replace the interests of a person, unless the account was closed meanwhile."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        if not _still_there(cursor, user_id):
+    """Replace the interests of a person, unless they were erased or changed their mind meanwhile.
+
+    agreed  whether they did to personalisation when what was learned was read
+    """
+    with transaction.atomic():
+        if not _still(user_id, agreed):
             return
         Interest.objects.filter(user_id=user_id).delete()
         Interest.objects.bulk_create(
@@ -312,9 +322,10 @@ def put_interests(
         )
 
 
-def put_candidates(user_id: int, item_ids: Sequence[int]) -> None:
+def put_candidates(user_id: int, item_ids: Sequence[int], *, agreed: bool) -> None:
+    """Replace the candidates of a person, as put_interests does."""
     with transaction.atomic(), connection.cursor() as cursor:
-        if _still_there(cursor, user_id):
+        if _still(user_id, agreed):
             cursor.execute(
                 "INSERT INTO recommender_candidates (user_id, item_ids) VALUES (%s, %s)"
                 " ON CONFLICT (user_id) DO UPDATE SET item_ids = excluded.item_ids,"
@@ -334,11 +345,15 @@ def people_learned_of(after: int, *, limit: int) -> list[int]:
         return [user for (user,) in cursor.fetchall()]
 
 
-def _still_there(cursor, user_id: int) -> bool:
-    cursor.execute(
-        "SELECT 1 FROM catalog_user WHERE id = %s AND erased_at IS NULL FOR KEY SHARE", [user_id]
-    )
-    return cursor.fetchone() is not None
+def _still(user_id: int, agreed: bool) -> bool:
+    """Whether a person is there and of the same mind; if so, that holds until the commit."""
+    with connection.cursor() as cursor:
+        # The lock that consent is changed under, so whoever did has committed before the next read.
+        cursor.execute(
+            "SELECT 1 FROM catalog_user WHERE id = %s AND erased_at IS NULL FOR NO KEY UPDATE",
+            [user_id],
+        )
+        return cursor.fetchone() is not None and agrees(user_id) == agreed
 
 
 def agrees(user_id: int) -> bool:
@@ -381,6 +396,18 @@ def tuning_of(user_id: int | None) -> Tuning:
     return _tuning(Preference.objects.filter(pk=user_id).values().first() or {})
 
 
+def set_by(user_id: int) -> tuple[Tuning, bool]:
+    """What a person set, and whether they agree to personalisation: one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT (SELECT row_to_json(p)::text FROM recommender_preference p WHERE user_id = %s),"
+            f" ({AGREES})",
+            [user_id, user_id],
+        )
+        tuned, agrees = cursor.fetchone()
+    return _tuning(json.loads(tuned or "{}")), bool(agrees)
+
+
 @dataclass(frozen=True)
 class NewList:
     """A list as it is kept when it is served."""
@@ -399,23 +426,35 @@ def put_served(user_id: int | None, lists: Sequence[NewList]) -> bool:
     """Keep what was served, under the ids that feedback names: one statement.
 
     False if one is kept under its id already: another request for the same page was first.
+    Raises Refused if the person was erased since the request began.
     """
-    row = "(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+    row = "(%s::uuid, %s, %s::jsonb, %s::bigint[], %s::real[], %s::real[], %s::jsonb, %s::bytea)"
+    # Under the lock that erasing waits for.
+    whose = "id FROM catalog_user WHERE id = %s AND erased_at IS NULL FOR KEY SHARE"
+    person = [] if user_id is None else [user_id]
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO recommender_served"
-            " (id, user_id, scenario, settings, item_ids, relevance, propensity, report,"
-            f"  explanation) VALUES {', '.join([row] * len(lists))}"
+            "WITH person AS MATERIALIZED"
+            f" (SELECT {whose if person else 'NULL::bigint AS id'})"
+            " INSERT INTO recommender_served"
+            " (user_id, id, scenario, settings, item_ids, relevance, propensity, report,"
+            "  explanation)"
+            f" SELECT person.*, made.* FROM person, (VALUES {', '.join([row] * len(lists))}) made"
             " ON CONFLICT (id) DO NOTHING",
-            [value for kept in lists for value in _columns_of(user_id, kept)],
+            [*person, *(value for kept in lists for value in _columns_of(kept))],
         )
-        return cursor.rowcount == len(lists)
+        if cursor.rowcount == len(lists):
+            return True
+        if person:
+            cursor.execute("SELECT 1 FROM catalog_user WHERE id = %s AND erased_at IS NULL", person)
+            if cursor.fetchone() is None:
+                raise closed_account()
+    return False
 
 
-def _columns_of(user_id: int | None, kept: NewList) -> list:
+def _columns_of(kept: NewList) -> list:
     return [
         kept.id,
-        user_id,
         kept.scenario,
         json.dumps(kept.settings),
         list(kept.item_ids),

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.test import Client
 from rest_framework.test import APIClient
 
-from catalog import accounts
-from catalog.models import Feedback, Item, User
+from catalog import accounts, erasing, exporting
+from catalog.models import Archive, Feedback, Item, User
 from recommender import begin, embed, learn, steer
 from recommender.models import Steering, Wish
 from tests.conftest import client_of
@@ -30,12 +30,13 @@ class Victim:
     feedback: Feedback
     wish: Wish
     steering: Steering
+    archive: Archive
     served: str
 
     @cached_property
     def secrets(self) -> list[str]:
         token = self.person.auth_token_set.get()
-        rows = (self.person, self.feedback, self.wish, self.steering, token)
+        rows = (self.person, self.feedback, self.wish, self.steering, self.archive, token)
         return [MARK, self.served, *(str(row.uuid) for row in rows)]
 
     @cached_property
@@ -72,7 +73,9 @@ def make_victim() -> Victim:
     api.post("/api/v1/impressions/", {"list": served["id"], "positions": [1]}, format="json")
     shown = Item.objects.get(uuid=served["results"][0]["item"]["id"])
     steering = Steering.objects.get(uuid=steered.id)
-    return Victim(person, api, shown, liked, wish, steering, served["id"])
+    exporting.make(exporting.ask(person).pk)
+    archive = Archive.objects.get(user=person)
+    return Victim(person, api, shown, liked, wish, steering, archive, served["id"])
 
 
 def make_askers() -> list[Asker]:
@@ -108,6 +111,8 @@ def cases_of(victim: Victim) -> dict[str, Case]:
     reset, confirmation = (
         make(victim.person) for make in (accounts.reset_code, accounts.confirmation_code)
     )
+    archive, receipt = str(victim.archive.uuid), str(erasing.erase(make_person("gone").pk).uuid)
+    erase = {"password": password}
     account = {"email": "new@example.org", "password": "correct horse battery"}
     back = {"next": "/"}
     post, anyhow = {"POST": back}, dict.fromkeys(("GET", "POST", "DELETE"))
@@ -164,7 +169,12 @@ def cases_of(victim: Victim) -> dict[str, Case]:
         "api/v1/impressions/": Case(
             named, {"POST": {"list": served, "positions": [2]}}, shows=True
         ),
-        "api/v1/me/": Case(own, {"GET": None, "PATCH": {"name": "Bob"}}, shows=True),
+        "api/v1/me/": Case(
+            own, {"GET": None, "PATCH": {"name": "Bob"}, "DELETE": erase}, shows=True
+        ),
+        "api/v1/me/export/": Case(own, {"GET": None, "POST": None}, shows=True),
+        "api/v1/me/export/<uuid:uuid>/archive/": Case(named, names={"uuid": archive}),
+        "api/v1/erasures/<uuid:uuid>/": Case(public, names={"uuid": receipt}),
         "api/v1/me/wishes/": Case(
             own, {"GET": None, "POST": {"text": "quiet films"}, "DELETE": None}, shows=True
         ),
@@ -212,6 +222,10 @@ def cases_of(victim: Victim) -> dict[str, Case]:
         "account/access/<uuid:uuid>/end/": Case(named, post, {"uuid": token}),
         "account/access/end/": Case(own, post),
         "account/confirm/": Case(own, post),
+        "account/export/": Case(own, {"GET": None, "POST": back}, shows=True),
+        "account/export/<uuid:uuid>/": Case(named, names={"uuid": archive}),
+        "account/erase/": Case(own, {"GET": None, "POST": erase | {"sure": "on"}}),
+        "erased/<uuid:uuid>/": Case(public, names={"uuid": receipt}),
         "confirm/<str:code>/": Case(
             public, {"GET": None, "POST": back}, {"code": guessed}, knows={"code": confirmation}
         ),

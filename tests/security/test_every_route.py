@@ -53,7 +53,7 @@ def test_each_route_does_its_work_for_whom_it_is(victim, askers):
             with routes.undone():
                 answer = routes.ask(client, address, method, body, is_api=is_api)
                 assert answer.status_code < 400, (method, route, answer.content)
-            if case.shows and method != "POST" and answer.content:
+            if case.shows and method != "POST" and answer.content and answer.status_code != 202:
                 assert any(secret in str(answer.content) for secret in victim.secrets), route
 
 
