@@ -3,6 +3,7 @@
 make bench ARGS="requests --items=10000"
 make bench ARGS=filters
 make bench ARGS=steering
+make bench ARGS=api
 make bench ARGS=reach
 make bench ARGS="quality --data ml-100k --split loo --system popularity"
 """
@@ -31,6 +32,8 @@ def main() -> int:
         measure(options, "filters", sizes=[100_000])
     if options.part in (None, "steering"):
         measure(options, "steering", sizes=[5_000])
+    if options.part in (None, "api"):
+        measure(options, "api", sizes=[10_000, 100_000])
     if options.part in (None, "quality"):
         from bench.quality import run
 
@@ -49,10 +52,10 @@ def parsed(words: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "part",
         nargs="?",
-        choices=["requests", "filters", "steering", "quality", "reach"],
+        choices=[*TABLES, "quality", "reach"],
         help="all if omitted",
     )
-    requests = parser.add_argument_group("requests, filters and steering")
+    requests = parser.add_argument_group("requests, filters, steering and api")
     requests.add_argument("--items", type=int, action="append", help="sizes of the catalogue")
     requests.add_argument("--rounds", type=int, default=ROUNDS)
     quality = parser.add_argument_group("quality", "each may be given again; part of a name does")
@@ -76,6 +79,10 @@ TABLES = {
         " | a whole list p50 ms | ratio",
     ),
     "steering": ("bench.steering", "a list with | items | p50 ms | ratio"),
+    "api": (
+        "bench.api",
+        "answer | items | statements | p50 ms | a plain view's p50 ms | ratio",
+    ),
 }
 
 
