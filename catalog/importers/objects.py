@@ -6,16 +6,30 @@ what it does not name is empty. Names are those of the columns of CSV; lists are
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from itertools import count
+from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import msgspec
 from msgspec import Meta, Struct
 
 from catalog import services
+from catalog.importers.archives import Archive
+from catalog.importers.bulk import Load, Report
 from catalog.importers.csv import check_categories, check_creators, cleaned
-from catalog.importers.reading import LINE_BYTES, TOO_LONG, UTF8_MARK
+from catalog.importers.reading import (
+    DAMAGED,
+    LINE_BYTES,
+    PROGRESS_LINES,
+    TOO_LONG,
+    UTF8_MARK,
+    File,
+    Unusable,
+    find,
+    open_stream,
+)
 from catalog.models import Attribute
 from catalog.text import clean
 
@@ -83,6 +97,7 @@ ITEM_FIELDS = (
 )
 FEEDBACK_FIELDS = ("person", "item", "kind", "value", "text", "at")
 
+Place = Path | Archive
 Numbered = tuple[int, object, str]  # line, what stands there, fault
 Stage = Callable[[object], tuple]  # a checked object → what is staged of it. Raises ValueError
 
@@ -235,7 +250,7 @@ def read_lines(stream: BinaryIO, advance: Callable[[], object] = lambda: None) -
             return
         if number == 1:
             raw = raw.removeprefix(UTF8_MARK)
-        if number % 4096 == 0:
+        if number % PROGRESS_LINES == 0:
             advance()
         if len(raw) == LINE_BYTES and not raw.endswith(b"\n"):
             while raw and not raw.endswith(b"\n"):
@@ -243,3 +258,113 @@ def read_lines(stream: BinaryIO, advance: Callable[[], object] = lambda: None) -
             yield number, b"", TOO_LONG
         elif raw.strip():
             yield number, raw, ""
+
+
+@contextmanager
+def open_objects(file: File) -> Iterator[Iterator[Numbered]]:
+    """The lines of a file of JSON, packed with gzip or not. Raises Unusable."""
+    with open_stream(file) as (stream, advance):
+        yield checked(read_lines(stream, advance), file.name)
+
+
+def checked(rows: Iterator[Numbered], name: str) -> Iterator[Numbered]:
+    try:
+        yield from rows
+    except DAMAGED as error:
+        raise Unusable(f"{name} is damaged: {error}") from None
+
+
+# --- files of our own shape ---------------------------------------------------------------------
+
+SHAPES = {  # in the order in which they are loaded
+    "people": (PersonRow, PersonStage),
+    "items": (ItemRow, ItemStage),
+    "feedback": (FeedbackRow, FeedbackStage),
+}
+ENDINGS = {"jsonl": ("jsonl", "ndjson", "json"), "parquet": ("parquet",)}
+
+
+def load(
+    job: Load,
+    place: Place,
+    format: str,
+    *,
+    what: str = "",
+    kind: str = "",
+    hide_missing: bool = False,
+) -> Iterator[Report]:
+    """Load a folder or an archive with any of people, items and feedback, or one such file.
+
+    format  jsonl or parquet, which also is how the files end
+    Raises  Unusable
+    """
+    if format == "parquet":
+        from catalog.importers.parquet import open_objects as opened  # pyarrow, which is optional
+    else:
+        opened = open_objects
+    for holds, file in _files_of(place, format, what, opened):
+        shape, stage = SHAPES[holds]
+        with opened(file) as rows:
+            yield write(job, file.name, rows, shape, stage(), kind=kind, hide_missing=hide_missing)
+
+
+def _files_of(place: Place, format: str, what: str, opened) -> list[tuple[str, File]]:
+    names = [f"{name}.{ending}" for name in SHAPES for ending in ENDINGS[format]]
+    if isinstance(place, Path) and not place.is_dir():
+        if not place.exists():
+            raise Unusable(f"{place} is not there; give a file, or a folder with {names[0]}")
+        if not what:
+            with opened(place) as rows:
+                what = _recognised(place, rows)
+        return [(what, place)]
+    found = [
+        (name, file)
+        for name in ([what] if what else SHAPES)
+        for ending in ENDINGS[format]
+        if (file := find(place, f"{name}.{ending}"))
+    ]
+    if not found:
+        raise Unusable(f"{place} has no {' or '.join(names)}")
+    return found
+
+
+def _recognised(place: Path, rows: Iterator[Numbered]) -> str:
+    """What a file holds, by its first object. Raises Unusable."""
+    for _line, row, _fault in rows:
+        try:
+            first = msgspec.json.decode(row) if isinstance(row, bytes) else row
+        except (ValueError, RecursionError):
+            break
+        if isinstance(first, dict) and "id" in first:
+            return "items" if "title" in first else "people"
+        if isinstance(first, dict) and {"user", "item"} <= set(first):
+            return "feedback"
+        break
+    raise Unusable(f"{place.name} begins with nothing known; say what it holds by --what")
+
+
+def write(
+    job: Load,
+    name: str,
+    rows: Iterable[Numbered],
+    shape: type[Struct],
+    stage: Stage,
+    *,
+    kind: str = "",
+    hide_missing: bool = False,
+) -> Report:
+    """Write people, items or feedback, by the shape of the rows."""
+    ready = staged(rows, shape, stage)
+    if shape is PersonRow:
+        return job.people(name, ready, PERSON_FIELDS)
+    if shape is ItemRow:
+        return job.items(
+            name,
+            ready,
+            ITEM_FIELDS,
+            kind=kind,
+            attributes=list(stage.attributes),
+            hide_missing=hide_missing,
+        )
+    (report,) = job.feedback(name, ready, FEEDBACK_FIELDS)
+    return report

@@ -5,13 +5,13 @@ csv.field_size_limit() says (131,072 characters).
 """
 
 import csv
-import gzip
 import io
+import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from tqdm import tqdm
 
@@ -26,8 +26,12 @@ HAS_NUL = "a NUL byte"
 
 
 RATIO = 100  # a file may be so many times as large unpacked as packed
+BOMB = f"unpacked it is more than {RATIO} times as large"
 FREE_BYTES = 1 << 20  # and so large whatever it is packed to
-PIECE_BYTES = 1 << 18
+PIECE_BYTES, PACKED_BYTES = 1 << 18, 1 << 14
+
+
+DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
 
 
 class Unusable(Exception):
@@ -88,7 +92,7 @@ class Lines:
     def _read(self) -> bytes:
         try:
             return self._stream.readline(LINE_BYTES)
-        except (OSError, EOFError, zlib.error) as error:
+        except DAMAGED as error:
             raise Unusable(f"{self.name} is damaged after line {self.number}: {error}") from None
 
 
@@ -103,7 +107,7 @@ def inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
             out = unpacker.decompress(piece, PIECE_BYTES)
             unpacked += len(out)
             if unpacked > max(RATIO * packed, FREE_BYTES):
-                raise zlib.error(f"unpacked it is more than {RATIO} times as large")
+                raise zlib.error(BOMB)
             if out:
                 yield out
             piece = unpacker.unconsumed_tail or unpacker.unused_data
@@ -111,21 +115,59 @@ def inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
         raise zlib.error("the packed data ends too early")
 
 
+class Unpacked(io.RawIOBase):
+    """What is packed with gzip, as a stream that grows no larger than RATIO allows."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        # In small pieces, so that a bomb is noticed before much of it is read.
+        self._pieces = inflated(iter(lambda: file.read(PACKED_BYTES), b""))
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        if not self._left:
+            self._left = memoryview(next(self._pieces, b""))
+        n = min(len(buffer), len(self._left))
+        buffer[:n], self._left = self._left[:n], self._left[n:]
+        return n
+
+
+class File(Protocol):
+    """What is read: a path, or a member of an archive."""
+
+    name: str
+
+    def open(self, mode: str) -> BinaryIO: ...
+
+
 @contextmanager
-def open_lines(path: Path, encoding: str = "utf-8") -> Iterator[Lines]:
-    """The lines of a file, packed with gzip or not, and a progress bar where somebody looks."""
+def open_stream(path: File) -> Iterator[tuple[BinaryIO, Callable[[], object]]]:
+    """The bytes of a file, packed with gzip or not, and what moves a progress bar to where the
+    reading stands, where somebody looks."""
     try:
         file = path.open("rb")
     except OSError as error:
         raise Unusable(f"{path} cannot be read: {error.strerror}") from None
-    size = path.stat().st_size
+    size = path.stat().st_size if isinstance(path, Path) else path.size
     bar = tqdm(
         total=size, desc=path.name, unit="B", unit_scale=True, leave=False, disable=None, delay=0.5
     )
     with file, bar:
-        is_packed = file.peek(2)[:2] == b"\x1f\x8b"
-        stream = io.BufferedReader(gzip.GzipFile(fileobj=file)) if is_packed else file
-        yield Lines(stream, path.name, encoding, lambda: bar.update(file.tell() - bar.n))
+        try:
+            is_packed = file.peek(2)[:2] == b"\x1f\x8b"
+        except DAMAGED as error:
+            raise Unusable(f"{path.name} is damaged: {error}") from None
+        stream = io.BufferedReader(Unpacked(file), PIECE_BYTES) if is_packed else file
+        yield stream, lambda: bar.update(file.tell() - bar.n)
+
+
+@contextmanager
+def open_lines(path: File, encoding: str = "utf-8") -> Iterator[Lines]:
+    """The lines of a file, packed with gzip or not."""
+    with open_stream(path) as (stream, advance):
+        yield Lines(stream, path.name, encoding, advance)
 
 
 def read_rows(lines: Lines, separator: str | None = None) -> Iterator[tuple[int, list[str], str]]:
@@ -166,9 +208,20 @@ def _name(message: str) -> str:
     return f"not valid CSV ({message.split(' - ')[0]})"
 
 
-def find(folder: Path, name: str) -> Path | None:
-    """The file of that name in a folder, packed with gzip or not."""
+def find(folder, name: str) -> File | None:
+    """The file of that name in a folder or an archive, packed with gzip or not."""
+    if not isinstance(folder, Path):
+        return folder.find(name)
     return next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
+
+
+def files_in(place) -> list[File]:
+    """The files of a folder or an archive, by name; or the one file."""
+    if not isinstance(place, Path):
+        return place.files()
+    if place.is_dir():
+        return sorted(path for path in place.iterdir() if path.is_file())
+    return [place]
 
 
 def read_header(lines: Lines, expected: str) -> tuple[list[str], Iterator]:
