@@ -8,6 +8,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from recommender import encoders
+from recsite.wsgi import application
 from tests.api import contract
 from tests.factories import make_person
 
@@ -46,6 +47,8 @@ def _answers_are_as_the_schema_says() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Client, "request", request)
+        # Read as the site reads it.
+        patched.setattr("django.test.client.WSGIRequest", application.request_class)
         yield
 
 

@@ -97,9 +97,10 @@ class ServerRecommendations(PersonView):
         """The list for one of your people. Theirs it is: it is kept as if they had asked."""
         person_id, given = self.person(request)
         query = checked(RecommendationsQuery, given)
+        fields, with_reasons = query.pop("fields", None), query.pop("reasons")
         with filter_checked():
             found = recommend(person_id, **query)
-        answer = recommendation_out(found)
+        answer = recommendation_out(found, fields, with_reasons=with_reasons)
         for row, shown in zip(answer["results"], found.results, strict=True):
             is_theirs = shown.facts.source == request.auth.source
             row["external_id"] = shown.facts.external_id if is_theirs else None

@@ -16,6 +16,7 @@ from drf_spectacular.generators import SchemaGenerator
 
 PREFIX = "/api/v1/"
 PROBLEM = "application/problem+json"
+LINES = "application/x-ndjson"  # a value a line
 # What may be answered where the schema has no operation.
 REFUSALS = {400, 401, 403, 404, 405, 406, 413, 415, 429, 503}
 
@@ -76,17 +77,24 @@ def _kind(response: HttpResponse) -> str:
 def _faults(response: HttpResponse, kind: str, at: tuple[str, ...], method: str) -> str | None:
     if _kind(response) != kind:
         return f"it comes as {_kind(response)}, not as {kind}"
-    if method == "HEAD" or response.streaming or not kind.endswith("json"):
+    if method == "HEAD" or not kind.endswith("json"):
         return None
-    body = response.content
+    if response.streaming:
+        pieces = list(response.streaming_content)
+        response.streaming_content = pieces  # for the test to read
+        body = b"".join(pieces)
+    else:
+        body = response.content
     if response.headers.get("Content-Encoding") == "gzip":
         body = gzip.decompress(body)
+    texts = body.splitlines() if kind == LINES else [body]
     try:
-        value = json.loads(body, parse_constant=_refuse)
+        values = [json.loads(text, parse_constant=_refuse) for text in texts]
     except ValueError as error:
         return f"not JSON: {error}"
     found = [
         f"{'.'.join(map(str, error.instance_path)) or 'the answer'}: {error.message[:300]}"
+        for value in values
         for error in _validator(at).iter_errors(value)
     ]
     return "; ".join(found[:5]) or None

@@ -9,14 +9,15 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from catalog import accounts, erasing, exporting
-from catalog.models import Archive, Feedback, Item, User
+from catalog.models import Archive, Feedback, Item, ServerKey, User
 from recommender import begin, embed, learn, steer
 from recommender.models import Steering, Wish
 from tests.conftest import client_of
-from tests.factories import give, make_item, make_person
+from tests.factories import give, make_item, make_key, make_person
 from tests.security.routes import METHODS, Asker, Case, Whose
 
 MARK = "zqvictim"  # in all that the victim says
+CUSTOMER = "customer-1"  # of a server, and nobody who signs in here
 ADMIN = settings.ADMIN_PATH
 
 
@@ -40,6 +41,17 @@ class Victim:
         return [MARK, self.served, *(str(row.uuid) for row in rows)]
 
     @cached_property
+    def server(self) -> APIClient:
+        """With a key for all that there is."""
+        return server_with(make_key())
+
+    def client_for(self, route: str) -> Client:
+        """Whoever may do what a route does."""
+        if route.lstrip("/").startswith("api/v1/server/"):
+            return self.server
+        return self.api if route.lstrip("/").startswith("api/") else self.site
+
+    @cached_property
     def site(self) -> Client:
         return signed_in(self.person)
 
@@ -56,6 +68,12 @@ def quiet(client: APIClient) -> APIClient:
     return client
 
 
+def server_with(key: str) -> APIClient:
+    client = quiet(APIClient())
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {key}")
+    return client
+
+
 def make_victim() -> Victim:
     items = [
         make_item(f"kettle {n}", categories=["kitchen"], creator=f"Maker {n}") for n in range(6)
@@ -68,6 +86,7 @@ def make_victim() -> Victim:
     steer.tune(person.pk, diversity=0.7)
     embed.embed_everything()
     learn.refresh_person(person.pk)
+    User.objects.create(kind="imported", source="shop", external_id=CUSTOMER)
     api = quiet(client_of(person))
     served = api.get("/api/v1/recommendations/").json()
     api.post("/api/v1/impressions/", {"list": served["id"], "positions": [1]}, format="json")
@@ -79,13 +98,19 @@ def make_victim() -> Victim:
 
 
 def make_askers() -> list[Asker]:
-    """A visitor, somebody else, and an operator without a right."""
+    """A visitor, a server and an operator without a right, and somebody else."""
     bob = make_person("bob")
     give(bob, make_item("boots"))
     clerk = make_person("clerk", is_staff=True)
     visitor = Asker("a visitor", quiet(APIClient()), signed_in(None), is_signed_in=False)
+    powerless = server_with(make_key())
+    ServerKey.objects.update(scopes=[])
+    server = Asker(
+        "a server without the scope", powerless, signed_in(None), is_signed_in=False, is_server=True
+    )
     return [
         visitor,
+        server,
         Asker("somebody else", quiet(client_of(bob)), signed_in(bob)),
         Asker(
             "an operator without the right",
@@ -117,6 +142,7 @@ def cases_of(victim: Victim) -> dict[str, Case]:
     back = {"next": "/"}
     post, anyhow = {"POST": back}, dict.fromkeys(("GET", "POST", "DELETE"))
     public, members, own, named = Whose.PUBLIC, Whose.MEMBERS, Whose.OWN, Whose.NAMED
+    server = Whose.SERVER
     like = {"item": item, "kind": "like"}
     return {
         "health/live": Case(public),
@@ -152,6 +178,7 @@ def cases_of(victim: Victim) -> dict[str, Case]:
         "api/v1/categories/<str:slug>/": Case(members, names={"slug": "kitchen"}),
         "api/v1/creators/": Case(members),
         "api/v1/creators/<uuid:uuid>/": Case(members, names={"uuid": creator}),
+        "api/v1/home/": Case(own),
         "api/v1/scenarios/": Case(members),
         "api/v1/search/": Case(members, query="?q=kettle"),
         # --- what is one's own
@@ -185,6 +212,22 @@ def cases_of(victim: Victim) -> dict[str, Case]:
             shows=True,
         ),
         "api/v1/me/steering/<uuid:uuid>/": Case(named, {"DELETE": None}, {"uuid": steering}),
+        # --- servers
+        "api/v1/server/items/": Case(server, {"POST": [{"id": "a", "title": "A kettle"}]}),
+        "api/v1/server/items/hide/": Case(server, {"POST": [{"id": "a"}]}),
+        "api/v1/server/people/": Case(server, {"POST": [{"id": CUSTOMER, "name": "Cy"}]}),
+        "api/v1/server/people/hide/": Case(server, {"POST": [{"id": CUSTOMER}]}),
+        "api/v1/server/people/show/": Case(server, {"POST": [{"id": CUSTOMER}]}),
+        "api/v1/server/feedback/": Case(
+            server,
+            {"POST": [{"user": CUSTOMER, "item": "a", "kind": "like", "at": "2026-11-01T00:00Z"}]},
+        ),
+        "api/v1/server/recommendations/": Case(server, query=f"?person={CUSTOMER}"),
+        "api/v1/server/scores/": Case(
+            server, {"POST": {"items": ["a"]}}, query=f"?person={CUSTOMER}"
+        ),
+        "api/v1/server/jobs/": Case(Whose.SERVERS),
+        "api/v1/server/metrics/": Case(server),
         # --- pages
         "": Case(public, {"GET": None, "POST": {"diversity": "0.5"}}),
         "items/<uuid:uuid>/": Case(public, names={"uuid": item}),

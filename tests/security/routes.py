@@ -32,13 +32,16 @@ class Whose(Enum):
     NAMED = auto()  # path or body name a thing that belongs to somebody
     STAFF = auto()  # for all operators
     OPERATOR = auto()  # for an operator with the right
+    SERVERS = auto()  # for every key of a server
+    SERVER = auto()  # for a key with the scope
 
 
 @dataclass(frozen=True)
 class Case:
     """What a route is asked.
 
-    methods  method → the body that it does its work with; None for none. No other may do anything
+    methods  method → the body that it does its work with; None for none, a list for lines of JSON.
+             No other may do anything
     names    the victim's things in the path
     shows    where its owner sees what nobody else may see
     knows    what its owner alone knows, in the place of a guess by the same name
@@ -56,14 +59,19 @@ class Case:
         def known(values: Mapping) -> dict:
             return {name: self.knows.get(name, value) for name, value in values.items()}
 
-        methods = {method: body and known(body) for method, body in self.methods.items()}
+        methods = {
+            method: known(body) if isinstance(body, dict) else body
+            for method, body in self.methods.items()
+        }
         return replace(self, methods=methods, names=known(self.names))
 
     @property
     def missing(self) -> "Case":
         """The same of things that are nowhere."""
         methods = {
-            method: body and {name: _nowhere(value) for name, value in body.items()}
+            method: {name: _nowhere(value) for name, value in body.items()}
+            if isinstance(body, dict)
+            else body
             for method, body in self.methods.items()
         }
         names = {name: _nowhere(value) for name, value in self.names.items()}
@@ -102,11 +110,14 @@ def address_of(route: str, case: Case) -> str:
 
 
 def ask(
-    client: Client, address: str, method: str, body: dict | None, *, is_api: bool
+    client: Client, address: str, method: str, body: dict | list | None, *, is_api: bool
 ) -> HttpResponse:
     if method in ("GET", "HEAD", "OPTIONS"):
         return client.generic(method, address)
     if is_api:
+        if isinstance(body, list):
+            lines = "\n".join(map(in_json, body))
+            return client.generic(method, address, lines, "application/x-ndjson")
         return client.generic(method, address, in_json(body), "application/json")
     data = {key: value for key, value in (body or {}).items() if value is not None}
     return client.generic(method, address, encode_multipart(BOUNDARY, data), MULTIPART_CONTENT)
@@ -120,7 +131,7 @@ def in_json(body: dict | None) -> str:
 class Asker:
     """One who asks for what is not theirs.
 
-    is_signed_in, is_staff  without any right
+    is_signed_in, is_staff, is_server  without any right
     """
 
     name: str
@@ -128,6 +139,7 @@ class Asker:
     site: Client
     is_signed_in: bool = True
     is_staff: bool = False
+    is_server: bool = False
 
 
 def faults_of(
@@ -137,7 +149,7 @@ def faults_of(
     *,
     secrets: list[str],
     kept: Callable[[], object],
-    methods: tuple[str, ...] = METHODS,
+    methods: tuple[str, ...] = ("GET", "POST", "DELETE"),
 ) -> Iterator[str]:
     """What a route gets wrong for one who asks for what is another's.
 
@@ -148,12 +160,12 @@ def faults_of(
     client = asker.api if is_api else asker.site
     address, missing = address_of(route, case), address_of(route, case.missing)
     before = kept()
-    for method in methods:
+    for method in dict.fromkeys((*methods, *case.methods)):
         body = case.methods.get(method)
         what = f"{method} /{route} by {asker.name}"
         with undone():
             answer = ask(client, address, method, body, is_api=is_api)
-            if kept() != before:
+            if method not in ("HEAD", "OPTIONS") and kept() != before:
                 yield f"{what} changed what is another's"
         if answer.status_code >= 500:
             yield f"{what}: {answer.status_code}"
@@ -183,6 +195,8 @@ def may(asker: Asker, case: Case, method: str) -> bool:
             return known and asker.is_signed_in
         case Whose.STAFF:
             return known and asker.is_staff
+        case Whose.SERVERS:
+            return known and asker.is_server
     return False
 
 

@@ -55,13 +55,15 @@ BODIES = {
     "an operator": (JSON, b'{"item": {"$gt": ""}, "email": {"$ne": null}, "password": []}'),
     "no UTF-8": (JSON, b'{"name": "\xff\xfe"}'),
     "UTF-16": (JSON, '{"name": "x"}'.encode("utf-16")),
-    "a codec of no text": ("application/json; charset=base64", b"{}"),
-    "a codec that is none": ("application/json; charset=nothing", b"{}"),
+    "a codec of no text": ("application/json; charset=base64", b"7"),
+    "a codec that is none": ("application/json; charset=nothing", b"7"),
     "gzip": (JSON, gzip.compress(b" " * 1_000_000)),
     "a form": (FORM, b"kind=like&item=1"),
     "a form of 10,000 fields": (FORM, "&".join(f"a{n}=1" for n in range(10_000)).encode()),
     "1,000 parts": (MULTIPART, "".join(map(part, range(1000))).encode() + b"--"),
     "parts without an end": (MULTIPART, part(0)[:-4].encode()),
+    "parts in a codec of no text": (f"{MULTIPART}; charset=base64", part(0).encode() + b"--"),
+    "a form in a codec of no text": (f"{FORM}; charset=rot13", b"kind=like"),
     "a boundary that is none": ("multipart/form-data", b"x"),
     "XML": ("application/xml", b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'),
     "pickle": ("application/python-pickle", b"cos\nsystem\n(S'true'\ntR."),
@@ -73,7 +75,7 @@ BODIES = {
 def test_no_hostile_body_is_taken_by_any_operation(victim):
     for address, method, _body in writable(victim):
         for name, (kind, body) in BODIES.items():
-            answer = victim.api.generic(method, address, body, kind)
+            answer = victim.client_for(address).generic(method, address, body, kind)
             if answer.status_code == 207:  # a batch answers for each of its entries
                 assert min(entry["status"] for entry in answer.json()) >= 400, (address, name)
                 continue
@@ -84,13 +86,24 @@ def test_no_hostile_body_is_taken_by_any_operation(victim):
                 assert answer.status_code in (400, 413, 415), (method, address, name)
 
 
+@pytest.mark.slow
+def test_no_hostile_form_is_an_error_on_the_site(victim):
+    """The pages have a form or two for each of these."""
+    for route, case in cases.cases_of(victim).items():
+        if route.startswith(("api/", "health/")) or "POST" not in case.methods:
+            continue
+        for name, (kind, body) in BODIES.items():
+            answer = victim.site.generic("POST", routes.address_of(route, case), body, kind)
+            assert answer.status_code < 500, (route, name)
+
+
 @pytest.mark.parametrize("size", [3_000_000, 30_000_000])
 @pytest.mark.parametrize("kind", [JSON, FORM, MULTIPART])
 def test_what_is_too_large_is_refused_at_once(victim, size, kind):
     body = b'{"text": "' + b"x" * size + b'"}'
     for address, method, _body in list(writable(victim)):
         began = time.perf_counter()
-        answer = victim.api.generic(method, address, body, kind)
+        answer = victim.client_for(address).generic(method, address, body, kind)
         assert answer.status_code in ({413} if kind == JSON else {413, 415}), (method, address)
         assert time.perf_counter() - began < 1
 
@@ -98,7 +111,9 @@ def test_what_is_too_large_is_refused_at_once(victim, size, kind):
 def test_a_body_that_says_it_is_compressed_is_not_unpacked(victim):
     bomb = gzip.compress(b'{"name": "' + b"x" * 900_000 + b'"}')
     for address, method, _body in writable(victim):
-        answer = victim.api.generic(method, address, bomb, JSON, HTTP_CONTENT_ENCODING="gzip")
+        answer = victim.client_for(address).generic(
+            method, address, bomb, JSON, HTTP_CONTENT_ENCODING="gzip"
+        )
         assert answer.status_code in (400, 415), (method, address)
 
 
@@ -131,7 +146,7 @@ def test_no_list_is_longer_than_a_hundred(victim, value):
     for address in readable(victim):
         if "limit" in known(address):
             needed = "&q=kettle" if "q" in known(address) else ""
-            answer = victim.api.get(f"{address}?limit={value}{needed}")
+            answer = victim.client_for(address).get(f"{address}?limit={value}{needed}")
             assert answer.status_code == 400, address
             tried += 1
     assert tried > 4
@@ -142,7 +157,9 @@ def test_there_is_no_other_way_to_page(victim, name):
     for address in readable(victim):
         if "limit" in known(address):
             for value in (2**63, -1, 10**9):
-                assert victim.api.get(f"{address}?{name}={value}").status_code == 400, address
+                assert (
+                    victim.client_for(address).get(f"{address}?{name}={value}").status_code == 400
+                ), address
 
 
 NAMES = ("_connector", "_negated", "user__password__regex", "id__in", "limit__gt", "__class__",
@@ -156,20 +173,23 @@ VALUES = ("OR", "(a+)+$", ",".join("1" * 5000), "1;--", "'; DROP TABLE catalog_u
 def try_parameters(victim, addresses: list[str], parameters: list[tuple[str, str]]) -> None:
     query = urlencode(parameters, errors="replace")
     for address in addresses:
-        answer = victim.api.get(f"{address}?{query}")
+        answer = victim.client_for(address).get(f"{address}?{query}")
         if known(address) and {name for name, _value in parameters} - known(address):
             assert answer.status_code == 400, (address, query)
 
 
 def test_names_and_values_that_mean_something_elsewhere_mean_nothing_here(victim):
     addresses = readable(victim)
-    for number, name in enumerate(NAMES):
+    for number, name in enumerate(NAMES[:8]):
         try_parameters(victim, addresses, [(name, VALUES[number % len(VALUES)])])
 
 
 @pytest.mark.slow
 def test_no_parameter_takes_a_value_that_means_something_elsewhere(victim):
-    for address in readable(victim):
+    addresses = readable(victim)
+    for number, name in enumerate(NAMES):
+        try_parameters(victim, addresses, [(name, VALUES[number % len(VALUES)])])
+    for address in addresses:
         for name in known(address):
             for value in VALUES:
                 try_parameters(victim, [address], [(name, value)])
