@@ -5,7 +5,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from catalog import services
-from recommender import embed, encoders, jobs, store, tasks
+from recommender import embed, encoders, jobs, learn, store, tasks
 from recommender.embeddings.hashing import HashingEncoder
 from recommender.management.commands.encoder import LoadedBeside
 from recommender.models import EmbeddingSpace, ItemEmbedding, Job
@@ -167,7 +167,9 @@ def test_without_a_former_space_there_is_nothing_to_go_back_to(shop):
 
 def test_a_retired_space_takes_its_vectors_and_its_index_along_and_nothing_else(shop, alice):
     give(alice, shop[0])
+    learn.refresh_person(alice.pk)
     old = store.active_space()
+    assert alice.interests.filter(space=old).exists()
     with pytest.raises(CommandError, match="is active"):
         spaces("retire", old.name)
     spaces("create", "new", "--model", "wide")
@@ -176,6 +178,7 @@ def test_a_retired_space_takes_its_vectors_and_its_index_along_and_nothing_else(
     spaces("retire", old.name)
     assert ItemEmbedding.objects.values_list("space__name", flat=True).distinct().get() == "new"
     assert store.index_state(old) == "missing"
+    assert not alice.interests.exists()
     with pytest.raises(CommandError, match="was retired"):
         spaces("activate", old.name)
     with pytest.raises(CommandError, match="no space to go back to"):
