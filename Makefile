@@ -11,12 +11,13 @@ ifeq ($(if $(HOME),$(wildcard $(HOME)/.)),)
 export HOME := $(CURDIR)/.data/home
 endif
 
-.PHONY: help demo lists test test-all bench services stop clean setup
+.PHONY: help demo lists client test test-all bench services stop clean setup
 
 help:
 	@echo 'make demo          the whole site with demo data, in the foreground (PORT=8001 moves it)'
 	@echo 'make demo CHECK=1  the same with 2,000 films: print one list, then end'
 	@echo 'make lists         lists for files: TRAIN= VALID= ITEMS= OUT= [CANDIDATES=] [K=20] [DIVERSITY=0]'
+	@echo 'make client        a typed Python client of the API, in build/medley_client'
 	@echo 'make test          linters, contracts, deployment check and the quick tests'
 	@echo 'make test-all      and the slow ones: faults, load, fuzzing, the demo'
 	@echo 'make bench         the measured numbers of bench/README.md'
@@ -29,6 +30,13 @@ demo: setup
 # TRAIN and the others go by the environment: a path may hold any character.
 lists: setup
 	@exec $(PY) -m recsite.local.lists
+
+client: setup
+	@mkdir -p build
+	@$(PY) manage.py spectacular --format openapi-json --file build/openapi.json
+	@exec $(PY) -m openapi_python_client generate --path build/openapi.json \
+		--output-path build/medley_client --overwrite --meta none \
+		--config docs/examples/client.yaml
 
 test: setup
 	@exec $(PY) -m recsite.local.checks
@@ -53,7 +61,7 @@ clean: export MEDLEY_DATA =
 clean:
 	@data=$$($(PY) -c 'from recsite.local import services; print(services.data_folder())' \
 		2>/dev/null || echo .data); \
-	set -- .venv "$$data" .hypothesis .import_linter_cache .pytest_cache .ruff_cache staticfiles; \
+	set -- .venv "$$data" build .hypothesis .import_linter_cache .pytest_cache .ruff_cache staticfiles; \
 	for path do if [ -e "$$path" ]; then du -sh "$$path"; fi; done; \
 	if [ -z "$(YES)" ]; then echo 'nothing removed: make clean YES=1 does it'; exit 0; fi; \
 	if [ -x $(PY) ]; then \
