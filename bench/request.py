@@ -54,7 +54,12 @@ def web(port: int):
         [sys.executable, "-m", "gunicorn", "recsite.wsgi", "--bind", f"127.0.0.1:{port}",
          "--worker-class", "gthread", "--threads", "4", "--workers", "1", "--log-level", "warning",
          "--no-control-socket"],
-        env=os.environ | {"DATABASE_POOL": "True"},
+        env=os.environ
+        | {
+            "DATABASE_POOL": "True",
+            "API_CALLS_A_MINUTE": "0",
+            "API_CALLS_A_MINUTE_FROM_ONE_ADDRESS": "0",
+        },
     )  # fmt: skip
     try:
         pool = urllib3.HTTPConnectionPool(

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from catalog import server_keys, services
 from catalog.models import (
@@ -288,6 +289,22 @@ class PersonAdmin(UserAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
         return False  # people are erased with all that is theirs, by a command
+
+
+admin.site.unregister(TOTPDevice)  # the library's own pages show the secret
+
+
+@admin.register(TOTPDevice)
+class PhoneAdmin(ReadOnly):
+    """The phones that make the codes of operators. A lost one is deleted, by a superuser."""
+
+    list_display = ["user", "confirmed", "created_at", "last_used_at"]
+    list_select_related = ["user"]
+    fields = ["user", "confirmed", "created_at", "last_used_at"]
+    ordering = ["-id"]
+
+    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+        return request.user.is_superuser
 
 
 @admin.register(Consent)

@@ -78,6 +78,20 @@ class NewPasswordForm(SetPasswordForm):
         second.label, second.help_text = _("The same again"), ""
 
 
+class CodeForm(forms.Form):
+    code = forms.RegexField(
+        r"^\s*\d{3}\s?\d{3}\s*$",
+        label=_("Code"),
+        max_length=10,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}
+        ),
+    )
+
+    def clean_code(self) -> str:
+        return "".join(self.cleaned_data["code"].split())
+
+
 class SignUpForm(forms.Form):
     """What an account needs; the service judges the password and finds a taken address."""
 

@@ -42,6 +42,12 @@ class SessionStore(db.SessionStore):
         if key := session_key or self.session_key:
             self.model.objects.filter(session_key=digest(key)).delete()
 
+    def cycle_key(self) -> None:
+        """Under another key it is the same sign-in, of which there is one row."""
+        _data = self._session  # read while the row is there
+        self.delete()
+        super().cycle_key()
+
     def create_model_instance(self, data: dict) -> Session:
         row = super().create_model_instance(data)
         row.session_key = digest(row.session_key)

@@ -34,17 +34,28 @@ else:
 DEBUG = env_bool("DEBUG", False)
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "" if IS_PRODUCTION else "127.0.0.1,localhost,[::1]")
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
+# Former keys, while what was signed by them is still about: cursors, links in e-mails, sessions.
+SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
 if IS_PRODUCTION:
-    if len(SECRET_KEY) < 50:
-        raise ImproperlyConfigured(
-            "SECRET_KEY: give a random one of at least 50 characters, for example from "
-            "python -c 'import secrets; print(secrets.token_urlsafe(64))'"
-        )
-    if DEBUG or not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS:
-        raise ImproperlyConfigured("production wants DEBUG=False and the site's ALLOWED_HOSTS")
+    for name, key in [
+        ("SECRET_KEY", SECRET_KEY),
+        *(("SECRET_KEY_FALLBACKS", key) for key in SECRET_KEY_FALLBACKS),
+    ]:
+        if len(key) < 50 or len(set(key)) < 10 or key.startswith("django-insecure-"):
+            raise ImproperlyConfigured(
+                f"{name}: give a random one of at least 50 characters, for example from "
+                "python -c 'import secrets; print(secrets.token_urlsafe(64))'"
+            )
+    if DEBUG:
+        raise ImproperlyConfigured("DEBUG: production wants False")
+    # A dot before a whole domain of the registries is nearly as good as a star.
+    if not ALLOWED_HOSTS or any(
+        "*" in host or (host.startswith(".") and host.count(".") < 2) for host in ALLOWED_HOSTS
+    ):
+        raise ImproperlyConfigured("ALLOWED_HOSTS: give the names of the site, without a star")
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "recsite.apps.OperatorsConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -52,6 +63,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "csp",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
     "django_htmx",
     "rest_framework",
     "knox",
@@ -67,14 +80,17 @@ MIDDLEWARE = [
     "recsite.middleware.CachesMiddleware",
     "recsite.middleware.ApiGZipMiddleware",
     "recsite.errors.ProblemMiddleware",
+    "recsite.rates.RatesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -152,6 +168,11 @@ CACHES = {
     },
 }
 
+# Calls of the API are counted there; 0 is no limit.
+RATES_URL = redis_url(1)
+API_CALLS_A_MINUTE = env_int("API_CALLS_A_MINUTE", 600, low=0)  # of one person
+API_CALLS_A_MINUTE_FROM_ONE_ADDRESS = env_int("API_CALLS_A_MINUTE_FROM_ONE_ADDRESS", 3000, low=0)
+
 AUTH_USER_MODEL = "catalog.User"
 AUTHENTICATION_BACKENDS = ["catalog.accounts.LimitedBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
@@ -171,7 +192,13 @@ LOGOUT_REDIRECT_URL = "for-you"
 SESSION_ENGINE = "catalog.session_store"
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 30
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_PRODUCTION
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = IS_PRODUCTION
+CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True  # forms carry the token, no script reads it
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+if IS_PRODUCTION:
+    # No other host below the same domain can set a cookie of these names.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
+    LANGUAGE_COOKIE_NAME = "__Host-language"
 SECURE_SSL_REDIRECT = IS_PRODUCTION and env_bool("SSL_REDIRECT", True)
 SECURE_HSTS_SECONDS = 31_536_000 if IS_PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_PRODUCTION
@@ -184,6 +211,21 @@ BEHIND_PROXY = env_bool("BEHIND_PROXY", False)
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
+PERMISSIONS_POLICY = {
+    feature: []  # nothing here wants any of them
+    for feature in (
+        "accelerometer",
+        "camera",
+        "display-capture",
+        "geolocation",
+        "gyroscope",
+        "magnetometer",
+        "microphone",
+        "midi",
+        "payment",
+        "usb",
+    )
+}
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -223,6 +265,7 @@ REST_FRAMEWORK = {
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS tells nothing that the schema does not
     "URL_FORMAT_OVERRIDE": None,  # `format` is no parameter
     "EXCEPTION_HANDLER": "recsite.errors.problem",
+    "DEFAULT_THROTTLE_CLASSES": ["recsite.rates.ByPerson"],
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "COERCE_DECIMAL_TO_STRING": True,
 }
@@ -337,6 +380,9 @@ EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", False)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "medley@localhost")
 
+# Operators give a code from their phone besides their password.
+STAFF_TWO_FACTOR = env_bool("STAFF_TWO_FACTOR", IS_PRODUCTION)
+OTP_TOTP_ISSUER = "Medley"
 ADMIN_PATH = os.environ.get("ADMIN_PATH", "operate/")
 
 # Recommendations

@@ -59,6 +59,7 @@ def busy(name: str, shop) -> tuple[User, list[str]]:
     learn.read_comments([person.pk])
     learn.refresh_person(person.pk)
     client_of(person)
+    person.totpdevice_set.create()
     Client().force_login(person)
     exporting.ask(person)
     services.retract_feedback(person, give(person, shop[-1]).uuid)

@@ -272,6 +272,7 @@ def cases_of(victim: Victim) -> dict[str, Case]:
         "confirm/<str:code>/": Case(
             public, {"GET": None, "POST": back}, {"code": guessed}, knows={"code": confirmation}
         ),
+        "two-factor/": Case(Whose.STAFF, {"GET": None, "POST": {"code": "123456"}}),
         "password/forgotten/": Case(public, {"GET": None, "POST": {"email": victim.person.email}}),
         "password/reset/<uuid:uidb64>/<str:token>/": Case(
             public,
