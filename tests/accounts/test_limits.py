@@ -269,6 +269,7 @@ def test_guesses_that_come_at_once_are_not_all_the_last_one_allowed():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_known_and_unknown_take_the_same_time(alice, settings):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
     alice.set_password(RIGHT)
