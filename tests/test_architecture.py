@@ -67,30 +67,3 @@ def test_the_import_contracts_hold():
     lint = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
-
-
-def test_weak_production_settings_stop_the_start():
-    code = "import django; django.setup()"
-    services = {
-        "DATABASE_URL": "postgresql://u:p@127.0.0.1:1/x",
-        "REDIS_URL": "redis://127.0.0.1:1/0",
-        "DJANGO_SETTINGS_MODULE": "recsite.settings",
-        "PATH": os.environ["PATH"],
-    }
-    good = {"SECRET_KEY": "x" * 64, "ALLOWED_HOSTS": "medley.example"}
-    for change, is_fine in [
-        ({}, True),
-        ({"SECRET_KEY": "short"}, False),
-        ({"DEBUG": "True"}, False),
-        ({"ALLOWED_HOSTS": "*"}, False),
-        ({"ALLOWED_HOSTS": ""}, False),
-        ({"DEBUG": "yes"}, False),
-        ({"DATABASE_URL": "mysql://x"}, False),
-    ]:
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=ROOT,
-            env=services | good | change,
-            capture_output=True,
-        )
-        assert (done.returncode == 0) is is_fine, (change, done.stderr[-500:])

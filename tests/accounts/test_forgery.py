@@ -8,11 +8,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.test import APIClient
 
 from catalog.models import User
-from catalog.uuid7 import uuid7
 from tests.factories import give, make_item
 
 pytestmark = pytest.mark.django_db
-ELSEWHERE = {"admin", "api/v1/", "health"}
+NOBODYS = "01890000-0000-7000-8000-000000000000"
 
 
 def pages(patterns=None, before="") -> list[str]:
@@ -24,7 +23,7 @@ def pages(patterns=None, before="") -> list[str]:
             if pattern.app_name != "admin" and route != "api/v1/":
                 found += pages(pattern.url_patterns, route)
         elif isinstance(pattern, URLPattern):
-            found.append("/" + re.sub(r"<uuid:\w+>", str(uuid7()), route))
+            found.append("/" + re.sub(r"<uuid:\w+>", NOBODYS, route))
     return [re.sub(r"<(?:str:)?\w+>", "x", address) for address in found]
 
 
@@ -72,12 +71,12 @@ def test_a_post_from_another_origin_is_refused_even_with_the_token(strict, alice
 
 
 API_WRITES = [
-    ("post", "/api/v1/feedback/", {"item": str(uuid7()), "kind": "like"}),
+    ("post", "/api/v1/feedback/", {"item": NOBODYS, "kind": "like"}),
     ("patch", "/api/v1/me/", {"name": "Mallory"}),
     ("post", "/api/v1/auth/password/", {"current": "a password of alice", "new": "another one!"}),
     ("post", "/api/v1/auth/logout-all/", {}),
     ("post", "/api/v1/auth/email/send/", {}),
-    ("delete", f"/api/v1/auth/sign-ins/{uuid7()}/", None),
+    ("delete", f"/api/v1/auth/sign-ins/{NOBODYS}/", None),
     ("post", "/api/v1/me/wishes/", {"text": "boots"}),
     ("post", "/api/v1/me/steering/", {"action": "less", "kind": "category", "target": "x"}),
     ("post", "/api/v1/impressions/", []),
