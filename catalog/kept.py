@@ -7,6 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models
 from django.db.models import F
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from catalog import personal_data
 from catalog.models import Archive, Consent, Erasure, Feedback, Session, Token, User
@@ -99,6 +100,11 @@ def register() -> None:
     for model, expires in ((Token, "expiry"), (Session, "expire_date")):
         fields = ("created", "used_at", expires, "network", "device")
         personal_data.register(model._meta.label, read(model, *fields), removal(model))
+    personal_data.register(
+        TOTPDevice._meta.label,
+        read(TOTPDevice, "created_at", "confirmed", "last_used_at"),
+        removal(TOTPDevice),
+    )
     personal_data.register(LogEntry._meta.label, None, _blank_log)
     personal_data.register(
         Archive._meta.label, read(Archive, "asked_at", "by", "ready_at"), _erase_archives
