@@ -35,6 +35,11 @@ from catalog.text import clean
 LATE_FEEDBACK = timedelta(days=7)  # an offline client may be this late; older counts as this old
 ATTRIBUTES_BYTES = 16_000
 CONSENT_VERSION = "2026-11"
+# Of a user u. Members and guests are asked; people who came with an import were asked by those who
+# imported them.
+AGREED = """(u.kind NOT IN ('member', 'guest') OR EXISTS (
+        SELECT 1 FROM catalog_consent c WHERE c.user_id = u.id
+        AND c.purpose = 'personalisation' AND c.withdrawn_at IS NULL))"""
 
 
 class Refused(Exception):
@@ -212,10 +217,10 @@ class Given:
 
 
 # What is there of each of some feedback, by its number: its item; the feedback that has its id
-# already; and the live opinion on its item. With the database's clock.
-ABOUT = """
-    SELECT g.n, i.id, i.title, known.id, known.digest, live.id, live.occurred_at,
-        statement_timestamp()
+# already; and the live opinion on its item. With whether the person agrees, and the time it is.
+ABOUT = f"""
+    SELECT (SELECT {AGREED} FROM catalog_user u WHERE u.id = %(user)s),
+        i.id, i.title, known.id, known.digest, live.id, live.occurred_at, statement_timestamp()
     FROM unnest(%(uuids)s::uuid[], %(items)s::uuid[]) WITH ORDINALITY AS g (uuid, item, n)
     LEFT JOIN catalog_item i ON i.uuid = g.item AND i.removed_at IS NULL
     LEFT JOIN catalog_feedback known ON known.user_id = %(user)s AND known.uuid = g.uuid
@@ -243,7 +248,7 @@ def record_all_feedback(
     """The same for many, in their order: what cannot be done is named and hinders no other.
 
     Five statements for any number, and a sixth where an id is known. Raises Refused if the account
-    is closed.
+    is closed, and without consent.
     """
     with transaction.atomic():
         lock(user)
@@ -257,6 +262,8 @@ def record_all_feedback(
                 },
             )
             rows = cursor.fetchall()
+        if rows and not rows[0][0]:
+            raise no_consent()
         slate = _Slate(user)
         recorded = [slate.add(one, *row[1:]) for one, row in zip(given, rows, strict=True)]
         slate.write()
@@ -373,6 +380,13 @@ def lock(user: User) -> None:
 
 def closed_account() -> Refused:
     return Refused("no_account", _("This account is closed."))
+
+
+def no_consent() -> Refused:
+    return Refused(
+        "no_consent",
+        _("Agree first that what you say is used for your lists: consent in /api/v1/me/."),
+    )
 
 
 def _opinions(user: User, item_id: int):

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from catalog import queries
 from catalog.models import User
-from catalog.services import Given, Refused, record_feedback, set_consent
+from catalog.services import Given, Refused, no_consent, record_feedback, set_consent
 from catalog.text import clean
 from recommender import jobs, store
 from recommender.diversity.features import joint_features
@@ -53,10 +53,7 @@ def say(user_id: int, text: str, *, sign: str | None = None) -> list[Wish]:
     """
     parts = _read(text, sign)
     if not store.agrees(user_id):
-        raise Refused(
-            "no_consent",
-            _("Agree first that what you say is used for your lists: consent in /api/v1/me/."),
-        )
+        raise no_consent()
     space = store.active_space()
     understood = _understand([part.text for part in parts])
     vectors, is_encoded = _encode(space, [query for query, _kinds in understood])

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from catalog.services import Refused, closed_account
+from catalog.services import Refused, closed_account, no_consent
 from recommender import store
 from recommender.models import Steering
 from recommender.ranking.tuning import Tuning, changed
@@ -49,10 +49,7 @@ def steer(user_id: int, *, action: str, kind: str, target: str) -> Steered:
     """
     found = _find(kind, target)
     if not store.agrees(user_id):
-        raise Refused(
-            "no_consent",
-            _("Agree first that what you say is used for your lists: consent in /api/v1/me/."),
-        )
+        raise no_consent()
     with transaction.atomic():
         if not store.lock_person(user_id):
             raise closed_account()

@@ -418,9 +418,10 @@ def feedback(request: HttpRequest) -> HttpResponse:
     except Refused as refusal:
         if refusal.code == "unknown_item":
             raise Http404 from None
+        problem = refusal_in_words(refusal)
         if request.htmx:
-            return buttons(request, given.item, given.served_id, problem=refusal.message)
-        messages.error(request, refusal.message)
+            return buttons(request, given.item, given.served_id, problem=problem)
+        messages.error(request, problem)
         return redirect(next_of(request))
     if request.htmx:
         return buttons(request, given.item, given.served_id, title=row.item.title)

@@ -10,7 +10,7 @@ from catalog.models import Feedback
 from recommender.candidates.signals import KINDS
 from recommender.store.comments import SIGN, UNREAD, value_of
 from recommender.store.spaces import Space
-from recommender.store.sql import LIVE, MOMENT, NO_GUEST, SHARED_TOPICS, SHOWN, from_binary
+from recommender.store.sql import LIVE, MOMENT, SHARED_TOPICS, SHOWN, from_binary, of_counted
 
 # LIVE as of a moment, given twice: what replaced an opinion later had not replaced it then.
 _HELD = (
@@ -35,7 +35,7 @@ class Events:
 
 
 def events(until: datetime | None = None, *, user_id: int | None = None) -> Events:
-    """What counts of all feedback but that of guests. Reads facts alone, nothing that was learned.
+    """What counts of the feedback of all who count, see store/sql.py. Reads facts alone.
 
     until  what counted at that moment: an opinion that was changed later was still held then. What
            was taken back since does not count, whenever that was.
@@ -49,7 +49,7 @@ def events(until: datetime | None = None, *, user_id: int | None = None) -> Even
         conditions.append("user_id = %s")
         params.append(user_id)
     else:
-        conditions.append(NO_GUEST.format(of="f"))
+        conditions.append(of_counted("f"))
     parts: list[np.ndarray] = []
     row = np.dtype(
         [("person", "i8"), ("item", "i8"), ("kind", "i1"), ("value", "f8"), ("moment", "f8")]

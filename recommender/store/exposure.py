@@ -13,23 +13,27 @@ from recommender.ranking.explore import FEW_SHOWN, HALF_LIFE_DAYS
 from recommender.ranking.floor import MOST, STEP
 from recommender.store.crowd import replace
 from recommender.store.scenarios import HOME
-from recommender.store.sql import LIVE, NO_GUEST, SHOWN
+from recommender.store.sql import LIVE, SHOWN, of_counted
 
 DAY = 86_400.0
 BACK_DAYS = 4 * HALF_LIFE_DAYS  # what lies further back would count next to nothing
 
 # Each person counts once an item, by the last list that had it; a visitor counts once a list, and
-# a guest, who may be one of many of somebody, not at all. Where it was told what of a list came
+# who does not count in what is learned for all, not at all. Where it was told what of a list came
 # into sight, only that was shown.
-_PAIRS = f"""
+_PAIRS = """
     WITH pairs AS MATERIALIZED (
         SELECT l.user_id, item_id,
             max(power(2, -extract(epoch FROM now() - l.served_at)::float8 / %s)) AS weight
         FROM recommender_served l LEFT JOIN recommender_seenplaces s ON s.list_id = l.id,
             unnest(l.item_ids) WITH ORDINALITY AS t (item_id, place)
-        WHERE l.id >= %s AND {NO_GUEST.format(of="l")}
+        WHERE l.id >= %s AND (l.user_id IS NULL OR {counted})
             AND (s.list_id IS NULL OR t.place = ANY(s.places))
         GROUP BY l.user_id, CASE WHEN l.user_id IS NULL THEN l.id END, item_id)"""
+
+
+def _pairs() -> str:
+    return _PAIRS.format(counted=of_counted("l"))
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def showings() -> Showings:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute(
-            f"{_PAIRS} SELECT NULL, item_id, sum(weight) FROM pairs GROUP BY item_id"
+            f"{_pairs()} SELECT NULL, item_id, sum(weight) FROM pairs GROUP BY item_id"
             " UNION ALL SELECT p.user_id, p.item_id, p.weight FROM pairs p WHERE EXISTS ("
             "   SELECT 1 FROM catalog_feedback f"
             f"  WHERE f.user_id = p.user_id AND f.item_id = p.item_id AND {LIVE})",
@@ -107,7 +111,7 @@ def day_of_lists() -> Day | None:
         if cursor.fetchone()[0]:
             return None
         cursor.execute(
-            f"{_PAIRS} SELECT item_id, count(*) FROM pairs GROUP BY item_id",
+            f"{_pairs()} SELECT item_id, count(*) FROM pairs GROUP BY item_id",
             [HALF_LIFE_DAYS * DAY, since(1)],
         )
         people = dict(cursor.fetchall())
@@ -238,7 +242,7 @@ def spread(days: float) -> Spread:
             "SELECT (SELECT l.item_ids FROM recommender_served l WHERE l.id >= %s"
             "   AND l.user_id = p.user_id AND l.scenario = %s ORDER BY l.id DESC LIMIT 1)"
             " FROM (SELECT DISTINCT l.user_id FROM recommender_served l WHERE l.id >= %s"
-            f"   AND l.scenario = %s AND l.user_id IS NOT NULL AND {NO_GUEST.format(of='l')}) p"
+            f"   AND l.scenario = %s AND l.user_id IS NOT NULL AND {of_counted('l')}) p"
             " ORDER BY md5(p.user_id::text) LIMIT %s",
             [since(days), HOME.slug, since(days), HOME.slug, COMPARED],
         )

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from django.db import connection, transaction
 
+from catalog.services import AGREED
 from recommender.models import PersonFactors
-from recommender.store.people import AGREED, NEWEST, History, history_of
-from recommender.store.sql import as_text
+from recommender.store.people import NEWEST, History, history_of
+from recommender.store.sql import as_text, counted
 
 PEOPLE_TOGETHER = 1000  # written by one statement
 
@@ -26,7 +27,7 @@ class Peer:
 
 
 def put_factors(version: int | None, user_ids: Sequence[int], factors: np.ndarray) -> None:
-    """Keep where people stand, of those whose account is open and who agree, guests aside.
+    """Keep where people stand, of those who count in what is learned for all, see store/sql.py.
 
     factors  (p, f) of the version, unit rows; nothing is kept of somebody with a row of zeros
     """
@@ -41,7 +42,7 @@ def put_factors(version: int | None, user_ids: Sequence[int], factors: np.ndarra
                 " SELECT u.id, %s, f.factors::halfvec"
                 " FROM unnest(%s::bigint[], %s::text[]) AS f (user_id, factors)"
                 " JOIN catalog_user u ON u.id = f.user_id"
-                f" WHERE u.erased_at IS NULL AND u.kind <> 'guest' AND {AGREED}"
+                f" WHERE {counted()}"
                 " ORDER BY u.id FOR KEY SHARE OF u"  # two writers lock rows in one order
                 " ON CONFLICT (user_id) DO UPDATE SET version_id = excluded.version_id,"
                 " factors = excluded.factors, folded_in_at = now()",

@@ -13,7 +13,7 @@ import numpy as np
 from django.conf import settings
 from django.db import connection, transaction
 
-from catalog.services import closed_account
+from catalog.services import AGREED, closed_account
 from catalog.uuid7 import first_id
 from recommender.candidates.signals import kind_weights
 from recommender.models import Interest, Preference
@@ -88,11 +88,6 @@ class PersonSide:
         )
 
 
-# Of a user u. Members and guests are asked; people who came with an import were asked by those who
-# imported them.
-AGREED = """(u.kind NOT IN ('member', 'guest') OR EXISTS (
-        SELECT 1 FROM catalog_consent c WHERE c.user_id = u.id
-        AND c.purpose = 'personalisation' AND c.withdrawn_at IS NULL))"""
 AGREES = f"SELECT {AGREED} FROM catalog_user u WHERE u.id = %s"
 
 # The newest live feedback of a user, as one row of arrays: see history_of().

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
+from django.conf import settings
+
+from catalog.models import LOCAL
+from catalog.services import AGREED
 
 LIVE = "retracted_at IS NULL AND superseded_at IS NULL"
 UNWANTED = "kind IN ('dislike', 'hide') OR kind = 'rating' AND value < 3"  # never comes again
-# Of a table by its alias or name: rows of guests weigh nothing in what is learned for all.
-NO_GUEST = (
-    "NOT EXISTS (SELECT 1 FROM catalog_user g WHERE g.id = {of}.user_id AND g.kind = 'guest')"
-)
 SHOWN = "i.is_available AND i.removed_at IS NULL"
 # What an item is about: not what an editor took from it, or from all items.
 TOPICS = (
@@ -20,6 +20,25 @@ TOPICS = (
 SHARED_TOPICS = f"ARRAY(SELECT it.topic_id FROM {TOPICS} WHERE it.item_id = i.id AND t.is_shared)"
 MOMENT = "coalesce(i.published_at, i.created_at)"
 SCAN_TUPLES = 40_000  # how far a filtered vector search may go on
+
+
+def counted() -> str:
+    """Of a user u: whether their word counts in what is learned for all.
+
+    A guest may be one of many of somebody, and so may a new account, until its address is confirmed
+    or some days have passed: a hundred of them change no list of others in the meantime. Who came
+    with an import counts at once.
+    """
+    return (
+        f"(u.kind <> 'guest' AND u.is_active AND u.erased_at IS NULL AND {AGREED}"
+        f" AND (u.source <> '{LOCAL}' OR u.email_verified_at IS NOT NULL OR u.created_at"
+        f" <= statement_timestamp() - make_interval(hours => {int(settings.NEW_ACCOUNT_HOURS)})))"
+    )
+
+
+def of_counted(table: str) -> str:
+    """Of a table by its alias or name: whether a row is of somebody who counts."""
+    return f"{table}.user_id IN (SELECT u.id FROM catalog_user u WHERE {counted()})"
 
 
 def as_text(vector: np.ndarray) -> str:

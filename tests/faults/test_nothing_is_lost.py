@@ -84,7 +84,7 @@ def test_with_valkey_away_for_a_minute_feedback_is_kept_and_its_work_is_done_lat
     site.start_web()
     site.start_relay()
     site.start_worker()
-    account = {"email": "ann@example.org", "password": secrets.token_urlsafe(12)}
+    account = {"email": "ann@example.org", "password": secrets.token_urlsafe(12), "consent": True}
     token = json.loads(site.ask("POST", "auth/register/", account).data)["token"]
     items = json.loads(site.ask("GET", "items/?limit=100", token=token).data)["results"]
     services.stop(lambda line: None, site.data, names=["valkey"])
@@ -119,7 +119,11 @@ def test_a_broker_that_takes_calls_and_never_answers_delays_no_request(site):
         site.env["REDIS_URL"] = f"redis://127.0.0.1:{mute.getsockname()[1]}/0"
         site.start_web()
         site.start_relay()
-        account = {"email": "ann@example.org", "password": secrets.token_urlsafe(12)}
+        account = {
+            "email": "ann@example.org",
+            "password": secrets.token_urlsafe(12),
+            "consent": True,
+        }
         token = json.loads(site.ask("POST", "auth/register/", account).data)["token"]
         item = json.loads(site.ask("GET", "items/?limit=1", token=token).data)["results"][0]
         slowest = 0.0

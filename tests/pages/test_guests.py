@@ -53,6 +53,7 @@ def test_a_like_is_kept_and_the_buttons_of_the_page_still_work(films):
     client = Client(enforce_csrf_checks=True)
     page = client.get("/").content.decode()
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[1]
+    client.post("/consent/", {"agrees": "yes", "csrfmiddlewaretoken": token})
     for film in films[:2]:
         form = {"id": uuid4(), "item": film.uuid, "kind": "like", "csrfmiddlewaretoken": token}
         assert "Liked" in client.post("/feedback/", form, headers=HTMX).content.decode()
@@ -61,8 +62,10 @@ def test_a_like_is_kept_and_the_buttons_of_the_page_still_work(films):
 
 def test_what_fails_makes_nobody(visitor, films):
     assert visitor.post("/feedback/", {"kind": "like"}).status_code == 400
-    unknown = {"id": uuid4(), "item": uuid4(), "kind": "like"}
-    assert visitor.post("/feedback/", unknown).status_code == 404
+    page = like(visitor, films[0], headers=HTMX).content.decode()
+    assert "Please agree first" in page
+    assert "Taken back" not in page
+    assert "Please agree first" in like(visitor, films[0], follow=True).content.decode()
     assert visitor.post("/steering/", LESS | {"target": "no such"}).status_code == 404
     assert visitor.post("/", {"diversity": "2"}).status_code == 302
     page = visitor.post("/steering/", LESS, headers=HTMX).content.decode()
@@ -77,7 +80,7 @@ def test_the_key_of_the_session_changes_on_becoming_a_guest(visitor, pair):
     session["kept"] = 1
     session.save()
     visitor.cookies["sessionid"] = before = session.session_key
-    like(visitor, pair[0])
+    visitor.post("/consent/", {"agrees": "yes"})
     assert visitor.session.session_key != before
     assert visitor.session["kept"] == 1
     other = Client()

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from catalog.models import Item
+from catalog.models import Feedback, Item
 from recommender import learn, store, tasks
 from recommender.diversity import budget_of
 from recommender.models import Candidates, Job, Served
@@ -194,12 +194,20 @@ def test_the_setting_of_a_person_counts_where_a_request_says_nothing(as_alice, s
     assert report["budget"] == round(budget_of(0.85), 4)
 
 
-def test_without_consent_nothing_is_concluded_from_what_a_person_said(shop):
-    carol = make_person("carol", agrees=False)
-    client = client_of(carol)
+def test_without_consent_nothing_that_a_person_says_is_kept(shop):
+    client = client_of(make_person("carol", agrees=False))
     before = shown(client, limit=100, diversity=0)
-    like(client, shop["blue kettle"])
-    assert shown(client, limit=100, diversity=0) == [t for t in before if t != "blue kettle"]
+    body = {"item": str(shop["blue kettle"].uuid), "kind": "like"}
+    refused = client.post("/api/v1/feedback/", body, format="json")
+    assert (refused.status_code, refused.json()["type"]) == (403, "urn:medley:no_consent")
+    assert not Feedback.objects.exists()
+    assert shown(client, limit=100, diversity=0) == before
+
+
+def test_what_was_said_with_consent_can_be_taken_back_without(as_alice, alice, shop):
+    said = like(as_alice, shop["blue kettle"])
+    as_alice.patch("/api/v1/me/", {"consent": False}, format="json")
+    assert as_alice.delete(f"/api/v1/feedback/{said['id']}/").status_code == 200
 
 
 def test_a_consent_that_is_withdrawn_counts_from_the_next_request(as_alice, alice, shop):

@@ -102,10 +102,13 @@ def test_before_agreeing_nothing_is_concluded_as_of_a_member(shop):
     guest = client_of(guests.make_guest())
     carol = client_of(make_person("carol", agrees=False))
     for client in (guest, carol):
-        assert like(client, shop[0]).status_code == 201
+        assert is_problem(like(client, shop[0]), 403)
+        batch = [{"item": str(shop[0].uuid), "kind": "view"}]
+        assert is_problem(client.post("/api/v1/feedback/", batch, format="json"), 403)
         body = {"action": "less", "kind": "category", "target": "kettle"}
         assert is_problem(client.post("/api/v1/me/steering/", body, format="json"), 403)
         assert is_problem(client.post("/api/v1/me/wishes/", {"text": "boots"}, format="json"), 403)
+    assert not Feedback.objects.exists()
     assert titles(guest) == titles(carol)
     learn.refresh_person(the_guest().pk)
     assert Candidates.objects.get().item_ids == []
