@@ -22,7 +22,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from catalog import guests, limits, services
-from catalog.addresses import client_address, device_of, network_of
+from catalog.addresses import client_address, device_name, device_of, network_of
 from catalog.models import Mail, Session, Token, User
 from catalog.services import Refused
 from catalog.signals import mail_wanted
@@ -95,6 +95,10 @@ class SignedIn:
     network: str
     device: str
     is_this: bool
+
+    @property
+    def device_name(self) -> str:
+        return device_name(self.device)
 
 
 def sign_ins(user: User, this: UUID | None) -> list[SignedIn]:
