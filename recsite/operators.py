@@ -7,7 +7,7 @@ site is not let in here before the code either.
 import segno
 from django.conf import settings
 from django.contrib.admin import AdminSite
-from django.contrib.admin.views.decorators import staff_member_required
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -56,11 +56,14 @@ class OperatorSite(AdminSite):
 
 
 @cache_control(private=True, no_store=True)
-@staff_member_required(login_url="sign-in")
 @require_http_methods(["GET", "HEAD", "POST"])
 def two_factor(request: HttpRequest) -> HttpResponse:
     """Ask for the code. Whoever has no phone noted yet is shown the secret, once it is confirmed
     never again."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    if not request.user.is_staff:
+        raise PermissionDenied
     device = device_of(request.user)
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -72,7 +75,7 @@ def two_factor(request: HttpRequest) -> HttpResponse:
             return redirect(next_of(request))
     context = {"form": form, "next": next_of(request)}
     if not device.confirmed:
-        picture = segno.make(device.config_url, micro=False).svg_inline(scale=5, light="#fff")
+        picture = segno.make(device.config_url, micro=False).svg_inline(omitsize=True, light="#fff")
         context |= {"picture": mark_safe(picture), "secret": secret_of(device)}
     return render(request, "two_factor.html", context, status=status_of(form))
 

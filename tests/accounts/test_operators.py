@@ -122,7 +122,7 @@ def test_a_lost_phone_is_forgotten_by_a_command_and_all_sign_ins_with_it(chief, 
 def test_members_are_not_asked_for_codes_and_get_nothing_by_asking(alice):
     client = at_the_site(alice)
     assert client.get("/account/").status_code == 200
-    assert client.get("/two-factor/").status_code == 302
+    assert client.get("/two-factor/").status_code == 403
     assert client.get(ADMIN, follow=True).status_code == 403
     assert TOTPDevice.objects.count() == 0
 
