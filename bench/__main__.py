@@ -4,6 +4,7 @@ make bench ARGS="requests --items=10000"
 make bench ARGS=filters
 make bench ARGS=steering
 make bench ARGS=api
+make bench ARGS=diversify
 make bench ARGS=reach
 make bench ARGS="quality --data ml-100k --split loo --system popularity"
 """
@@ -15,7 +16,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
-from bench import readme
+from bench import diversify, readme
 
 ROUNDS = 200
 
@@ -30,10 +31,12 @@ def main() -> int:
         measure(options, "requests", sizes=[10_000, 100_000])
     if options.part in (None, "filters"):
         measure(options, "filters", sizes=[100_000])
-    if options.part in (None, "steering"):
-        measure(options, "steering", sizes=[5_000])
     if options.part in (None, "api"):
         measure(options, "api", sizes=[10_000, 100_000])
+    if options.part == "steering":
+        steering(options)
+    if options.part == "diversify":
+        diversify.measure()
     if options.part in (None, "quality"):
         from bench.quality import run
 
@@ -41,7 +44,7 @@ def main() -> int:
     if options.part in (None, "reach"):
         from bench.reach import run as reach
 
-        reach.main()
+        reach.main(steering=lambda: steering(options))  # and diversify
     return 0
 
 
@@ -52,7 +55,7 @@ def parsed(words: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "part",
         nargs="?",
-        choices=[*TABLES, "quality", "reach"],
+        choices=[*TABLES, "diversify", "quality", "reach"],
         help="all if omitted",
     )
     requests = parser.add_argument_group("requests, filters, steering and api")
@@ -86,7 +89,12 @@ TABLES = {
 }
 
 
-def measure(options: argparse.Namespace, part: str, *, sizes: list[int]) -> None:
+def steering(options: argparse.Namespace) -> list[str]:
+    return measure(options, "steering", sizes=[5_000])
+
+
+def measure(options: argparse.Namespace, part: str, *, sizes: list[int]) -> list[str]:
+    """Rows of the table, as they went to bench/README.md."""
     module, columns = TABLES[part]
     rows = []
     for size in options.items or sizes:
@@ -105,6 +113,7 @@ def measure(options: argparse.Namespace, part: str, *, sizes: list[int]) -> None
     today = datetime.now(UTC).date()
     made = f"\n`{command}` on {today}, {os.cpu_count()} cores, {platform.machine()}.\n"
     readme.replace(part, title + "\n".join(rows) + f"\n{made}")
+    return rows
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Our strategies beside pyversity's: the same choice from the same candidates, in turns in one run.
 
-    python -m bench.diversify [ROUNDS]
+    make bench ARGS=diversify
 
 pyversity gets an environment of its own in the data folder, in which both are then measured: ours
 needs numpy alone. Each library's numbers for relevance and strength are turned into those of the
@@ -8,14 +8,17 @@ other, so that both maximise the same sum; what lists come to by it, in double p
 compared too. Candidates are made: unit vectors around forty kinds, relevance that falls off.
 """
 
+import json
 import os
 import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 
@@ -100,13 +103,54 @@ def seconds(choose: Choose) -> float:
     return time.perf_counter() - start
 
 
-def row(name: str, diversity: float, size: tuple[int, int, int], rounds: int) -> str:
+@dataclass(frozen=True)
+class Row:
+    """A strategy on one size of pools; milliseconds are medians, ratios are ours ÷ theirs."""
+
+    strategy: str
+    diversity: float
+    size: tuple[int, int, int]
+    ours_ms: float
+    theirs_ms: float
+    ratio: float
+    told_ms: float
+    told_ratio: float
+    alike: int  # of POOLS, lists of the same rows
+    worst: float  # of ours by the objective, as a share of theirs
+
+    @property
+    def aim(self) -> float:
+        return AIMS.get((self.strategy, self.size[0]), AIMS[self.size[0]])
+
+    def cells(self) -> list[str]:
+        n, d, k = self.size
+        return [
+            f"{self.strategy} {self.diversity}",
+            f"{n:,} × {d} → {k}",
+            f"{self.ours_ms:.2f}",
+            f"{self.theirs_ms:.2f}",
+            f"{self.ratio:.2f}",
+            f"{self.told_ms:.2f}",
+            f"{self.told_ratio:.2f}",
+            f"{self.aim}",
+            f"{self.alike} of {POOLS}",
+            f"{self.worst:+.0e}",
+        ]
+
+
+COLUMNS = (
+    "strategy, strength | candidates | ours p50 ms | pyversity p50 ms | ratio"
+    " | told of unit rows p50 ms | ratio | aim | lists alike | worst of ours by the objective"
+)
+
+
+def row(name: str, diversity: float, size: tuple[int, int, int], rounds: int) -> Row:
     n, d, k = size
     cases = [both(name, *pool(seed, n, d), k, diversity) for seed in range(POOLS)]
-    gains, same = [], 0
+    gains, alike = [], 0
     for (ours, theirs, _), objective in cases:
         one, other = ours(), theirs()
-        same += one.tolist() == other.tolist()
+        alike += one.tolist() == other.tolist()
         gains.append((objective(one) - objective(other)) / abs(objective(other)))
     took: list[list[float]] = [[], [], []]
     for turn in range(rounds):
@@ -117,38 +161,35 @@ def row(name: str, diversity: float, size: tuple[int, int, int], rounds: int) ->
     ratios = [
         statistics.median(a / b for a, b in zip(took[0], side, strict=True)) for side in took[1:]
     ]
-    aim = AIMS.get((name, n), AIMS[n])
-    return (
-        f"| {name} {diversity} | {n:,} × {d} → {k} | {ms[0]:.2f} | {ms[1]:.2f} | {ratios[0]:.2f} |"
-        f" {ms[2]:.2f} | {ratios[1]:.2f} | {aim} | {same} of {len(cases)} | {min(gains):+.0e} |"
+    return Row(
+        name, diversity, size, ms[0], ms[1], ratios[0], ms[2], ratios[1], alike, float(min(gains))
     )
 
 
-def measure(rounds: int) -> None:
-    columns = (
-        "strategy, strength | candidates | ours p50 ms | pyversity p50 ms | ratio"
-        " | told of unit rows p50 ms | ratio | aim | lists alike | worst of ours by the objective"
-    )
-    lines = [f"| {columns} |", "|" + "---|" * (columns.count("|") + 1)]
-    for size, diversity, name in product(SIZES, DIVERSITIES, ("mmr", "msd", "dpp", "ssd")):
-        lines.append(row(name, diversity, size, max(3, rounds * 200 // size[0])))
-        print(lines[-1], flush=True)
-    today = datetime.now(UTC).date()
-    made = f"`python -m bench.diversify` on {today}, {os.cpu_count()} cores, {platform.machine()}."
-    readme.replace("diversify", "\n".join(lines) + f"\n\n{made}\n")
-
-
-def main() -> None:
+def measure(rounds: int = ROUNDS) -> list[Row]:
+    """Every row, in an environment that has both; the table goes to bench/README.md."""
     from bench.quality.run import HERE, environment, run
     from recsite.local.memory import data_folder
 
     work = data_folder() / "quality"
-    python = environment(HERE / "peers" / "pyversity.txt", work)
-    run([python, "-m", "bench.diversify", *sys.argv[1:], "--here"], "measuring")
+    work.mkdir(parents=True, exist_ok=True)
+    python, out = environment(HERE / "peers" / "pyversity.txt", work), work / "diversify.json"
+    run([python, "-m", "bench.diversify", str(rounds), str(out)], "measuring")
+    rows = [Row(**row | {"size": tuple(row["size"])}) for row in json.loads(out.read_text())]
+    made = f"`make bench ARGS=diversify` on {datetime.now(UTC).date()}, {os.cpu_count()} cores,"
+    lines = [f"| {COLUMNS} |", "|" + "---|" * (COLUMNS.count("|") + 1)]
+    lines += [f"| {' | '.join(row.cells())} |" for row in rows]
+    readme.replace("diversify", "\n".join(lines) + f"\n\n{made} {platform.machine()}.\n")
+    return rows
+
+
+def main(rounds: int, out: Path) -> None:
+    rows = []
+    for size, diversity, name in product(SIZES, DIVERSITIES, ("mmr", "msd", "dpp", "ssd")):
+        rows.append(row(name, diversity, size, max(3, rounds * 200 // size[0])))
+        print(" | ".join(rows[-1].cells()), flush=True)
+    out.write_text(json.dumps([asdict(row) for row in rows]))
 
 
 if __name__ == "__main__":
-    if sys.argv[-1] == "--here":
-        measure(int(sys.argv[1]) if len(sys.argv) > 2 else ROUNDS)
-    else:
-        main()
+    main(int(sys.argv[1]), Path(sys.argv[2]))

@@ -75,7 +75,7 @@ def systems(k: int, diversity: float, limits: Limits) -> list[System]:
         System("relevance order", Rules(limit=k, diversity=0.0)),
         *(
             System(f"{strategy.upper()} {strength:g}", Rules(k, strength, strategy, limits=limits))
-            for strategy in ("mmr", "dpp")
+            for strategy in ("mixed", "mmr", "dpp")
             for strength in strengths
         ),
     ]

@@ -389,7 +389,9 @@ ADMIN_PATH = os.environ.get("ADMIN_PATH", "operate/")
 DEFAULT_DIVERSITY = env_float("DEFAULT_DIVERSITY", 0.3, low=0, high=1)
 # The share of NDCG for which calibrate looks for the strategy of the most diversity.
 DIVERSITY_BUDGET = env_float("DIVERSITY_BUDGET", 0.02, low=0, high=1)
-DEFAULT_STRATEGY = env_choice("DEFAULT_STRATEGY", "mmr", ("mmr", "dpp"))
+DEFAULT_STRATEGY = env_choice(
+    "DEFAULT_STRATEGY", "mixed", ("mmr", "msd", "dpp", "ssd", "xquad", "calibrated", "mixed")
+)
 MAX_PER_CREATOR = env_int("MAX_PER_CREATOR", 3, low=1, high=100)
 # What makes two items of a list alike.
 SIMILARITY_WEIGHTS = env_shares(

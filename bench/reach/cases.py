@@ -33,6 +33,7 @@ class Cases:
     genres      (n, c) bool
     factors     (n, f) float32, learned of what was known
     mixes       (p, c) of what each person had, each item shared equally among its genres
+    likes       (p, c) of what each person liked, as a request reads it; zeros where it is unknown
     had         (h,) known events: items, and had_by (h,) rows of Data.person_ids
     """
 
@@ -45,6 +46,7 @@ class Cases:
     genres: np.ndarray
     factors: np.ndarray
     mixes: np.ndarray
+    likes: np.ndarray
     had: np.ndarray
     had_by: np.ndarray
 
@@ -113,7 +115,7 @@ def _candidates(past, model, people, item_rows, wanted) -> dict[str, np.ndarray]
     library = past.library
     order = np.argsort(item_rows)  # from rows of the data set to those of the library
     genres = membership(library.category_ids)
-    rows, relevance, mixes, asked = [], [], [], []
+    rows, relevance, mixes, likes, asked = [], [], [], [], []
     for user_id, history in rows_by_person(past.events.people).items():
         if people[user_id] not in wanted:
             continue
@@ -126,6 +128,10 @@ def _candidates(past, model, people, item_rows, wanted) -> dict[str, np.ndarray]
         relevance.append(np.pad(ranked.relevance[best], gap))
         before = np.searchsorted(library.ids, past.events.items[history])
         mixes.append(mix(genres[before]))
+        likes.append(np.zeros(genres.shape[1], dtype=np.float32))
+        if person.mix is not None:  # of the genres that the pool has
+            of_pool = genres[np.searchsorted(library.ids, pool.ids)].any(axis=0)
+            likes[-1][of_pool] = person.mix
         asked.append(people[user_id])
     return {
         "people": np.array(asked),
@@ -137,6 +143,7 @@ def _candidates(past, model, people, item_rows, wanted) -> dict[str, np.ndarray]
         "genres": genres[order],
         "factors": past.learned.factors[past.at][order],
         "mixes": np.array(mixes),
+        "likes": np.array(likes),
         "had": item_rows[np.searchsorted(library.ids, past.events.items)],
         "had_by": np.array([people[int(person)] for person in past.events.people]),
     }

@@ -5,6 +5,7 @@ from recommender.diversity.calibration import calibrated
 from recommender.diversity.contract import Contract, Limits
 from recommender.diversity.diversify import NEED_ASPECTS, STRATEGIES, Diversified, diversify
 from recommender.diversity.dpp import dpp
+from recommender.diversity.mixed import mixed
 from recommender.diversity.mmr import mmr
 from recommender.diversity.msd import msd
 from recommender.diversity.ssd import ssd
@@ -22,6 +23,7 @@ __all__ = [
     "calibrated",
     "diversify",
     "dpp",
+    "mixed",
     "mmr",
     "msd",
     "spend",

@@ -50,31 +50,41 @@ def calibrated(
     if greedy.plain:
         return greedy.by_relevance()
 
-    wanted = mix > 0  # an aspect that nobody wants is no part of the divergence
-    of_each = shares(aspects)
-    counts = of_each.any(axis=1).astype(np.float32)[:, None]
-    of_each, mix = of_each[:, wanted], mix[wanted]
-    pull = mix * np.float32(greedy.share)
-
     def steps(vectors: np.ndarray, worth: np.ndarray) -> tuple[Gains, Take]:
-        shown, size = np.zeros_like(mix), np.float32(0)
-        list_mix, gain = np.empty_like(of_each), np.empty_like(worth)
+        divergence, gain = Divergence(aspects, mix), np.empty_like(worth)
 
         def gains() -> np.ndarray:
-            # KL is a constant less the sum of mix x log of what the list would have of it.
-            np.add(of_each, shown, out=list_mix)
-            np.divide(list_mix, np.maximum(size + counts, 1), out=list_mix)
-            np.multiply(list_mix, 1 - SMOOTHING, out=list_mix)
-            np.add(list_mix, SMOOTHING * mix, out=list_mix)
-            np.log(list_mix, out=list_mix)
-            np.dot(list_mix, pull, out=gain)
+            np.multiply(divergence.less(), np.float32(greedy.share), out=gain)
             return np.add(gain, worth, out=gain)
 
-        def take(row: int) -> None:
-            nonlocal size
-            np.add(shown, of_each[row], out=shown)
-            size += counts[row, 0]
-
-        return gains, take
+        return gains, divergence.take
 
     return greedy.choose(np.float32(1 - greedy.share), steps)
+
+
+class Divergence:
+    """How far the mix of a list is from the one that is wanted, as rows come into it."""
+
+    def __init__(self, aspects: np.ndarray, mix: np.ndarray) -> None:
+        """aspects (n, a) and mix (a,), as checked_aspects() and checked_mix() give them."""
+        wanted = mix > 0  # an aspect that nobody wants is no part of the divergence
+        of_each = shares(aspects)
+        self._counts = of_each.any(axis=1).astype(np.float32)[:, None]
+        self._of_each, self._mix = of_each[:, wanted], mix[wanted]
+        self._shown, self._size = np.zeros_like(self._mix), np.float32(0)
+        self._would_be = np.empty_like(self._of_each)
+        self._floor = SMOOTHING * self._mix
+
+    def less(self) -> np.ndarray:
+        """(n,) float32: a constant less KL(mix, mix of the list) with each row in it."""
+        would_be = self._would_be
+        np.add(self._of_each, self._shown, out=would_be)
+        np.divide(would_be, np.maximum(self._size + self._counts, 1), out=would_be)
+        np.multiply(would_be, 1 - SMOOTHING, out=would_be)
+        np.add(would_be, self._floor, out=would_be)
+        np.log(would_be, out=would_be)
+        return would_be @ self._mix
+
+    def take(self, row: int) -> None:
+        np.add(self._shown, self._of_each[row], out=self._shown)
+        self._size += self._counts[row, 0]

@@ -1,6 +1,6 @@
 """One function for a diverse list from plain arrays: a strategy, a budget and limits together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -10,6 +10,7 @@ from recommender.diversity.calibration import calibrated
 from recommender.diversity.contract import Contract, Kept, Limits, Unmet
 from recommender.diversity.dpp import dpp
 from recommender.diversity.greedy import Gate
+from recommender.diversity.mixed import mixed
 from recommender.diversity.mmr import mmr
 from recommender.diversity.msd import msd
 from recommender.diversity.ssd import ssd
@@ -23,8 +24,12 @@ STRATEGIES = {
     "ssd": ssd,
     "xquad": xquad,
     "calibrated": calibrated,
+    "mixed": mixed,
 }
-NEED_ASPECTS = frozenset({"xquad", "calibrated"})
+NEED_ASPECTS = frozenset({"xquad", "calibrated", "mixed"})
+# What these maximise is of a set of rows, whatever its order. So it is shown by relevance, which
+# costs least of that.
+OF_SETS = frozenset({"msd", "dpp", "calibrated", "mixed"})
 DEFAULT_DIVERSITY = 0.3
 NOT_UNIT = 1e-3  # float16 and bf16 round a length by less
 
@@ -70,7 +75,7 @@ def diversify(
     limits      floors and ceilings; see contract.py for what is promised
     categories  (n, c) bool, for limits; and aspects, if no others are given
     creators    (n,) whole numbers, below 0 for none, for limits
-    aspects     (n, a) 0 to 1, categories and topics, for xquad and calibrated
+    aspects     (n, a) 0 to 1, categories and topics, for xquad, calibrated and mixed
     mix         (a,) how much of each the person wants
     Equal inputs give equal lists. Raises ValueError if shapes disagree, a number is not finite or
     outside its range, a strategy is unknown or lacks aspects, both diversity and budget are given,
@@ -101,8 +106,12 @@ def diversify(
             # a tenth of the time; and most requests have no other limit.
             return choose(strength, gate=gate, **({} if gate else caps))
 
-        made[strength] = contract.keep(gated) if contract else Kept(gated(None), (), ())
-        return made[strength].order
+        kept = contract.keep(gated) if contract else Kept(gated(None), (), ())
+        if strategy in OF_SETS:
+            by_relevance = np.argsort(-relevance[kept.order], kind="stable")
+            kept = replace(kept, order=kept.order[by_relevance])
+        made[strength] = kept
+        return kept.order
 
     spent = spend(budget, listed, relevance, at_most=at_most)
     kept = made[spent.strength]

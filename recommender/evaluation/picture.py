@@ -10,8 +10,8 @@ from html import escape
 
 WIDTH, HEIGHT = 560, 340
 LEFT, RIGHT, TOP, BOTTOM = 64, 430, 16, 290
-COLOURS = ("#2f7fd6", "#d9730d", "#1a9a6c", "#b357d0", "#d9484e", "#8a8420")
-DASHES = ("", "6 3", "2 3", "9 3 2 3", "4 2", "1 2")
+COLOURS = ("#2f7fd6", "#d9730d", "#1a9a6c", "#b357d0", "#d9484e", "#8a8420", "#757b85")
+DASHES = ("", "6 3", "2 3", "9 3 2 3", "4 2", "1 2", "12 3")
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class Rules:
 
     limit: int
     diversity: float = 0.3  # 0 to 1
-    strategy: str = "mmr"  # a name in diversity.STRATEGIES, or "none"
+    strategy: str = "mixed"  # a name in diversity.STRATEGIES, or "none"
     # 0 to 1, the share of relevance that may be given up; in the place of the diversity if given
     budget: float | None = None
     limits: Limits = field(default_factory=Limits)

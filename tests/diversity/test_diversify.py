@@ -14,7 +14,8 @@ from recommender.diversity import (
     budget_of,
     diversify,
 )
-from recommender.diversity.diversify import unit
+from recommender.diversity.diversify import OF_SETS, unit
+from recommender.diversity.measures import relevance_kept
 
 ROOT = Path(__file__).resolve().parents[2]
 rng = np.random.default_rng(0)
@@ -43,6 +44,20 @@ def test_every_strategy_is_asked_for_by_its_name(strategy):
     assert len(set(found.order.tolist())) == 10
     again = diversify(VECTORS, RELEVANCE, 10, strategy=strategy, budget=0.1, categories=CATEGORIES)
     assert again.order.tolist() == found.order.tolist()
+
+
+def by_relevance(order: np.ndarray) -> list[int]:
+    return sorted(order.tolist(), key=lambda row: -RELEVANCE[row])
+
+
+@pytest.mark.parametrize("strategy", sorted(OF_SETS))
+def test_a_set_is_shown_by_relevance_which_costs_least_of_it(strategy):
+    more = {"aspects": CATEGORIES} if strategy in NEED_ASPECTS else {}
+    found = diversify(VECTORS, RELEVANCE, 10, strategy=strategy, budget=0.1, categories=CATEGORIES)
+    chosen = STRATEGIES[strategy](unit(VECTORS), RELEVANCE, 10, found.strength, **more)
+    assert chosen.tolist() != found.order.tolist() == by_relevance(chosen)
+    cost = 1 - relevance_kept(chosen, RELEVANCE)
+    assert found.cost < cost
 
 
 def test_without_a_budget_it_is_that_of_the_diversity_or_of_three_tenths():
@@ -89,7 +104,8 @@ def test_a_ceiling_for_creators_gives_the_list_that_a_gate_gives(strategy, budge
             unit(VECTORS), RELEVANCE, 8, found.strength, gate=gate, **more
         )
     )
-    assert found.order.tolist() == gated.order.tolist()
+    gives = by_relevance(gated.order) if strategy in OF_SETS else gated.order.tolist()
+    assert found.order.tolist() == gives
     assert found.binding == gated.binding
     if budget == 0:
         assert found.binding == ("max_per_creator",)

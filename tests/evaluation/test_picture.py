@@ -2,7 +2,8 @@
 
 from xml.etree import ElementTree
 
-from recommender.evaluation.picture import Spot, picture
+from recommender.diversity import STRATEGIES
+from recommender.evaluation.picture import COLOURS, DASHES, Spot, picture
 
 LINES = {
     "<mmr>": [Spot(1.0, 0.5, 0.98, 1.02, "first"), Spot(0.9, 0.6, 0.85, 0.95, "second")],
@@ -19,6 +20,10 @@ def test_each_line_is_named_and_each_point_says_its_numbers():
     assert {"<mmr>", "dpp", "first", "second", "third", "Curves & more", "kept"} <= {*texts(svg)}
     assert "style" not in svg
     assert "script" not in svg
+
+
+def test_no_two_strategies_have_the_same_line():
+    assert len({*COLOURS}) == len({*DASHES}) >= len(STRATEGIES)
 
 
 def test_more_lies_to_the_right_and_higher():

@@ -90,7 +90,7 @@ def test_a_whole_evaluation_at_a_moment_shows_the_same_whatever_comes_later(
     evaluate.evaluate(at=moment, k=5)
     before = replayed.copy()
     replayed.clear()
-    assert len(before) == 12 * 5  # relevance order, and two strengths of each strategy
+    assert len(before) == 12 * 7  # relevance order, and two strengths of each strategy
     for person in people:
         import_feedback(person, items[0], "share", days_ago=2)
         import_feedback(person, items[17], "purchase", days_ago=1)
@@ -153,7 +153,7 @@ def test_no_learned_table_is_read(crowd, replayed):
         }
 
 
-@pytest.mark.parametrize("strategy", ["mmr", "dpp"])
+@pytest.mark.parametrize("strategy", ["mmr", "dpp", "mixed"])
 @pytest.mark.parametrize("diversity", [0.0, 0.5])
 def test_a_request_and_a_replay_make_the_same_list(crowd, diversity, strategy):
     people, _ = crowd
@@ -217,7 +217,7 @@ def test_a_request_and_a_replay_show_the_same_to_somebody_new(crowd):
     embed_and_learn()
     past, nobody = past_of(datetime.now(UTC)), np.zeros(0, np.int64)
     rules = Rules(10, 0.3, limits=Limits(max_per_creator=3), model=served_model())
-    live = recommend(make_person("newcomer").pk, limit=10, diversity=0.3, strategy="mmr")
+    live = recommend(make_person("newcomer").pk, limit=10)  # by the defaults of the site
     replayed = list_for(past, nobody, rules, pool_size=200).tolist()
     assert [row.facts.id for row in live.results] == replayed
 
@@ -313,7 +313,8 @@ def test_all_tables_are_printed_and_no_model_of_texts_is_loaded(crowd, capsys, m
         for name in ("in common@5", "items before", "share of them shown")
     )
     assert [row[1] for row in heads[first + 2 : lengths]] == [
-        *("popularity", "relevance order", "MMR 0.3", "MMR 0.6", "DPP 0.3", "DPP 0.6")
+        *("popularity", "relevance order", "MIXED 0.3", "MIXED 0.6"),
+        *("MMR 0.3", "MMR 0.6", "DPP 0.3", "DPP 0.6"),
     ]
     assert [row[1:4] for row in heads[lengths + 2 : new_items]] == [
         ["0", "cut short", "12"],
