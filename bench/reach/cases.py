@@ -20,7 +20,7 @@ POOL = 100  # candidates of each person
 LIVE_POOL = 250  # of which they are the most relevant
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cases:
     """Candidates of p people; items are rows of the n of the data set.
 

@@ -26,6 +26,7 @@ from bench.quality.run import HERE, environment, run
 from bench.reach import cases, exposure, lists
 from bench.reach.cases import Cases
 from bench.reach.lists import AT, STRENGTHS
+from bench.reach.scores import Scores
 from recommender.diversity import Curve, Point
 from recommender.evaluation import compare, metrics
 from recommender.evaluation.calibrating import falling
@@ -37,7 +38,6 @@ SPLITS = ("loo", "utemporal")
 FLOORS = (0.99, 0.95)
 BUDGETS = (0.02, 0.05, 0.1)
 DISTANCES = {"text": "text distance", "genres": "genre distance"}
-MEASURES = ("ndcg", "text", "genres", "behaviour", "miscalibration", "alpha_ndcg", "cost")
 PLAIN = "plain"
 DEFAULT_PROFILE = f"site:{Rules(AT).strategy}:default:{Rules(AT).diversity}"
 STRATEGY = "msd"  # that calibrate finds to bring most
@@ -49,7 +49,7 @@ IN_PICTURE = (
     ("theirs", "msd"),
     ("theirs", "dpp"),
 )
-Scored = dict[str, dict[str, np.ndarray]]  # tag → measure → (people,)
+Scored = dict[str, Scores]  # by tag
 
 
 @dataclass(frozen=True)
@@ -265,7 +265,7 @@ def speed(measured: list[diversify.Row]) -> list[Row]:
     return rows
 
 
-def lost_of(found: dict, plain: dict) -> compare.Interval:
+def lost_of(found: Scores, plain: Scores) -> compare.Interval:
     """Shares of the mean NDCG, with the 95 % interval of the paired difference."""
     lost, whole = compare.paired(plain["ndcg"], found["ndcg"]), plain["ndcg"].mean()
     return compare.Interval(lost.mean / whole, lost.low / whole, lost.high / whole)
@@ -317,7 +317,7 @@ def scored(path: Path, wanted: list[str], work: Path) -> Scored:
             run([python, "-m", "bench.reach.lists", path, out, *some], "making lists")
         with np.load(out) as arrays:
             made |= {tag: arrays[tag] for tag in some}
-    return {tag: _score(found, places) for tag, places in made.items()}
+    return {tag: Scores(found, places) for tag, places in made.items()}
 
 
 def _are_there(wanted: list[str], out: Path, path: Path) -> bool:
@@ -326,51 +326,6 @@ def _are_there(wanted: list[str], out: Path, path: Path) -> bool:
         return False
     with np.load(out) as arrays:
         return set(wanted) <= set(arrays.files)
-
-
-def _score(found: Cases, places: np.ndarray) -> dict[str, np.ndarray]:
-    shown = np.take_along_axis(found.rows, places.astype(np.int64), axis=1)
-    relevance = np.take_along_axis(found.relevance, places.astype(np.int64), axis=1)
-    discount = 1 / np.log2(np.arange(2, AT + 2))
-    genres = found.genres[shown].astype(np.float32)  # (p, AT, c)
-    sizes = genres.sum(axis=2)
-    shared = np.einsum("pic,pjc->pij", genres, genres)
-    together = np.maximum(sizes[:, :, None] + sizes[:, None, :] - shared, 1)
-    aspects = dict(enumerate(found.genres))
-    wanted = found.wanted_by()
-    history = found.mixes
-    mixes = np.array([metrics.mix(found.genres[row]) for row in shown])
-    smoothed = 0.99 * mixes + 0.01 * history
-    ratio = np.where(history > 0, history / np.maximum(smoothed, 1e-12), 1)
-    return {
-        "ndcg": np.array([metrics.ndcg(s, w, AT) for s, w in zip(shown, wanted, strict=True)]),
-        "text": _mean_distance(_products(found.text[shown])),
-        "genres": _mean_distance(shared / together),
-        "behaviour": _mean_distance(_together(found, shown)),
-        "miscalibration": (history * np.log(ratio)).sum(axis=1),
-        "alpha_ndcg": np.array(
-            [metrics.alpha_ndcg(s, w, aspects, AT) for s, w in zip(shown, wanted, strict=True)]
-        ),
-        "cost": 1 - (relevance @ discount) / (found.relevance[:, :AT] @ discount),
-    }
-
-
-def _products(vectors: np.ndarray) -> np.ndarray:
-    return np.einsum("pid,pjd->pij", vectors, vectors)
-
-
-def _mean_distance(likeness: np.ndarray) -> np.ndarray:
-    """(p,) over all pairs of (p, AT, AT)."""
-    one, other = np.triu_indices(AT, 1)
-    return 1 - likeness[:, one, other].mean(axis=1)
-
-
-def _together(found: Cases, shown: np.ndarray) -> np.ndarray:
-    """Cosine of the people who had two items: what no diversifier is given."""
-    had = np.zeros((found.had_by.max() + 1, len(found.text)), dtype=np.float32)
-    had[found.had_by, found.had] = 1
-    had /= np.maximum(np.linalg.norm(had, axis=0), 1e-9)
-    return (had.T @ had)[shown[:, :, None], shown[:, None, :]]
 
 
 def _set_up() -> None:
