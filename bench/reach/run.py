@@ -28,7 +28,7 @@ from bench.reach.cases import Cases
 from bench.reach.lists import AT, STRENGTHS
 from bench.reach.scores import Scores
 from recommender.diversity import Curve, Point
-from recommender.evaluation import compare, metrics
+from recommender.evaluation import compare
 from recommender.evaluation.calibrating import falling
 from recommender.evaluation.picture import Spot, picture
 from recommender.ranking.pipeline import Rules
