@@ -81,7 +81,7 @@ def make_victim() -> Victim:
     person = make_person(MARK)
     give(person, items[0], "comment", text=f"{MARK} thinks this is good")
     liked = give(person, items[1])
-    [wish] = begin.say(person.pk, f"{MARK} teapots", sign="want")
+    [wish] = begin.say(person.pk, f"{MARK} teapots", sign="wanted")
     steered = steer.steer(person.pk, action="more", kind="category", target="kitchen")
     steer.tune(person.pk, diversity=0.7)
     embed.embed_everything()
