@@ -5,6 +5,7 @@ make bench ARGS=filters
 make bench ARGS=steering
 make bench ARGS=api
 make bench ARGS=diversify
+make bench ARGS=ingest
 make bench ARGS=reach
 make bench ARGS="quality --data ml-100k --split loo --system popularity"
 """
@@ -37,6 +38,8 @@ def main() -> int:
         steering(options)
     if options.part == "diversify":
         diversify.measure()
+    if options.part in (None, "ingest"):
+        measure(options, "ingest", sizes=[100_000])
     if options.part in (None, "quality"):
         from bench.quality import run
 
@@ -71,6 +74,7 @@ def parsed(words: list[str]) -> argparse.Namespace:
 
 # What measures a part, and the columns of its table.
 TABLES = {
+    "ingest": ("bench.ingest", "what | ours | beside | theirs | ratio | aim"),
     "requests": (
         "bench.request",
         "items | GET p50 ms | p95 | its vector statement p50 ms | ratio"

@@ -48,12 +48,12 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def web(port: int):
-    """One gunicorn worker with the site."""
+def web(port: int, *, workers: int = 1):
+    """Gunicorn with the site."""
     process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "recsite.wsgi", "--bind", f"127.0.0.1:{port}",
-         "--worker-class", "gthread", "--threads", "4", "--workers", "1", "--log-level", "warning",
-         "--no-control-socket"],
+         "--worker-class", "gthread", "--threads", "4", "--workers", str(workers),
+         "--log-level", "warning", "--no-control-socket"],
         env=os.environ
         | {
             "DATABASE_POOL": "True",

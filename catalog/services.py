@@ -31,6 +31,7 @@ from catalog.models import (
 )
 from catalog.signals import feedback_recorded, item_changed
 from catalog.text import clean
+from catalog.uuid7 import uuid7
 
 LATE_FEEDBACK = timedelta(days=7)  # an offline client may be this late; older counts as this old
 ATTRIBUTES_BYTES = 16_000
@@ -230,47 +231,92 @@ ABOUT = f"""
     ORDER BY g.n"""
 
 
+# Arrays, since a statement of a hundred times as many parameters takes longer to write than to do.
+WRITE = """
+    INSERT INTO catalog_feedback (uuid, user_id, item_id, kind, value, text, occurred_at,
+        superseded_at, served_id, digest)
+    SELECT uuid, %s, item_id, kind, value, text, occurred_at, superseded_at, served_id, digest
+    FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::float8[], %s::text[],
+        %s::timestamptz[], %s::timestamptz[], %s::uuid[], %s::bytea[]) WITH ORDINALITY
+        AS g (uuid, item_id, kind, value, text, occurred_at, superseded_at, served_id, digest, n)
+    ORDER BY n RETURNING id"""
+
+
 def record_feedback(user: User, given: Given) -> tuple[Feedback, bool]:
     """Write one piece of feedback; answer the row, and whether it is new.
 
     The same id with the same body gives the row that is there. Feedback is acknowledged only
     after the commit of the caller's transaction, together with the work it causes.
     """
-    (recorded,) = record_all_feedback(user, [given])
-    if isinstance(recorded, Refused):
-        raise recorded
-    return recorded
+    with transaction.atomic():
+        slate = _read_slate(user, [given])
+        (outcome,) = slate.outcomes
+        if isinstance(outcome, Refused):
+            raise outcome
+        if isinstance(outcome, int):
+            return Feedback.objects.select_related("item").get(pk=outcome), False
+        (pk,) = slate.write()
+    # All else of the item is read when it is looked at.
+    item = Item.from_db(None, ["id", "uuid", "title"], [outcome.item_id, given.item, outcome.title])
+    fields = {name: getattr(outcome, name) for name in _New.__slots__ if name != "title"}
+    return Feedback(pk=pk, user=user, **fields | {"item": item}), True
 
 
-def record_all_feedback(
-    user: User, given: Sequence[Given]
-) -> list[tuple[Feedback, bool] | Refused]:
-    """The same for many, in their order: what cannot be done is named and hinders no other.
+def record_all_feedback(user: User, given: Sequence[Given]) -> list[tuple[UUID, bool] | Refused]:
+    """The same for many, in their order: the public id of each, and whether it is new. What cannot
+    be done is named and hinders no other.
 
-    Five statements for any number, and a sixth where an id is known. Raises Refused if the account
-    is closed, and without consent.
+    Five statements for any number. Raises Refused if the account is closed, and without consent
     """
     with transaction.atomic():
-        lock(user)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                ABOUT,
-                {
-                    "uuids": [one.uuid for one in given],
-                    "items": [one.item for one in given],
-                    "user": user.pk,
-                },
-            )
-            rows = cursor.fetchall()
-        if rows and not rows[0][0]:
-            raise no_consent()
-        slate = _Slate(user)
-        recorded = [slate.add(one, *row[1:]) for one, row in zip(given, rows, strict=True)]
+        slate = _read_slate(user, given)
         slate.write()
-        if slate.known:
-            found = Feedback.objects.select_related("item").in_bulk(slate.known)
-            recorded = [(found[one], False) if isinstance(one, int) else one for one in recorded]
+    new: set[int] = set()  # what comes twice in one batch is new the first time
+    recorded: list[tuple[UUID, bool] | Refused] = []
+    for one, outcome in zip(given, slate.outcomes, strict=True):
+        if isinstance(outcome, _New):
+            recorded.append((outcome.uuid, id(outcome) not in new))
+            new.add(id(outcome))
+        else:
+            recorded.append(outcome if isinstance(outcome, Refused) else (one.uuid, False))
     return recorded
+
+
+@dataclass(slots=True)
+class _New:
+    """A row that is to be written."""
+
+    uuid: UUID
+    item_id: int
+    title: str  # of the item
+    kind: str
+    value: float | None
+    text: str
+    occurred_at: datetime
+    superseded_at: datetime | None
+    served_id: UUID | None
+    digest: bytes
+
+
+def _read_slate(user: User, given: Sequence[Given]) -> "_Slate":
+    """Call in a transaction: the person is locked from here on."""
+    lock(user)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            ABOUT,
+            {
+                "uuids": [one.uuid for one in given],
+                "items": [one.item for one in given],
+                "user": user.pk,
+            },
+        )
+        rows = cursor.fetchall()
+    if rows and not rows[0][0]:
+        raise no_consent()
+    slate = _Slate(user)
+    for one, row in zip(given, rows, strict=True):
+        slate.outcomes.append(slate.add(one, *row[1:]))
+    return slate
 
 
 class _Slate:
@@ -278,9 +324,10 @@ class _Slate:
 
     def __init__(self, user: User) -> None:
         self.user = user
-        self.known: list[int] = []  # ids of feedback that was there already
-        self._rows: dict[UUID, Feedback] = {}  # by public id
-        self._live: dict[int, Feedback | tuple[int, datetime]] = {}  # opinion on each item
+        # Of each: what is to be written, the id of what was there already, or why it cannot be.
+        self.outcomes: list[_New | int | Refused] = []
+        self._rows: dict[UUID, _New] = {}  # by public id
+        self._live: dict[int, _New | tuple[int, datetime]] = {}  # opinion on each item
         self._replaced: list[int] = []  # ids of opinions
         self._now: datetime | None = None
 
@@ -294,43 +341,36 @@ class _Slate:
         live_id: int | None,
         live_at: datetime | None,
         now: datetime,
-    ) -> tuple[Feedback, bool] | int | Refused:
-        """The row and that it is new; or the id of the one that is known; or why it cannot be."""
+    ) -> _New | int | Refused:
         self._now, digest = now, given.digest()
         twin = self._rows.get(given.uuid)
         if known_id or twin:
             if bytes(twin.digest if twin else known_digest) != digest:
                 return Refused("conflict", _("This id was used for other feedback."), "id")
-            if twin:
-                return twin, False
-            self.known.append(known_id)
-            return known_id
+            return twin or known_id
         if item_id is None:
             return Refused("unknown_item", _("There is no such item."), "item")
-        row = Feedback(
-            user=self.user,
-            # All else of it is read when it is looked at.
-            item=Item.from_db(None, ["id", "uuid", "title"], [item_id, given.item, title]),
-            kind=given.kind,
-            value=given.value,
-            text=clean(given.text, 5000),
-            occurred_at=min(max(given.occurred_at or now, now - LATE_FEEDBACK), now),
-            served_id=given.served_id,
-            digest=digest,
+        row = _New(
+            given.uuid or uuid7(),
+            item_id,
+            title,
+            given.kind,
+            given.value,
+            clean(given.text, 5000),
+            min(max(given.occurred_at or now, now - LATE_FEEDBACK), now),
+            None,
+            given.served_id,
+            digest,
         )
-        if given.uuid:
-            row.uuid = given.uuid
         if given.kind in Feedback.OPINIONS:
             live = self._live.get(item_id) or (live_id and (live_id, live_at))
             self._live[item_id] = self._liver(row, live) if live else row
         self._rows[row.uuid] = row
-        return row, True
+        return row
 
-    def _liver(
-        self, row: Feedback, live: Feedback | tuple[int, datetime]
-    ) -> Feedback | tuple[int, datetime]:
+    def _liver(self, row: _New, live: _New | tuple[int, datetime]) -> _New | tuple[int, datetime]:
         """Which of two opinions on an item stands: that which happened last, of equals the new."""
-        is_new = isinstance(live, Feedback)
+        is_new = isinstance(live, _New)
         if (live.occurred_at if is_new else live[1]) > row.occurred_at:
             row.superseded_at = self._now
             return live
@@ -340,13 +380,20 @@ class _Slate:
             self._replaced.append(live[0])
         return row
 
-    def write(self) -> None:
+    def write(self) -> list[int]:
+        """Ids of the new rows."""
         if not self._rows:
-            return
+            return []
         if self._replaced:
             Feedback.objects.filter(pk__in=self._replaced).update(superseded_at=self._now)
-        Feedback.objects.bulk_create(self._rows.values())
+        rows = list(self._rows.values())
+        names = [name for name in _New.__slots__ if name != "title"]
+        columns = [[getattr(row, name) for row in rows] for name in names]
+        with connection.cursor() as cursor:
+            cursor.execute(WRITE, [self.user.pk, *columns])
+            ids = [pk for (pk,) in cursor.fetchall()]
         feedback_recorded.send(sender=Feedback, user_ids=[self.user.pk])
+        return ids
 
 
 def retract_feedback(user: User, uuid: UUID) -> Feedback:
@@ -371,10 +418,14 @@ def retract_feedback(user: User, uuid: UUID) -> Feedback:
 
 def lock(user: User) -> None:
     """One writer a person at a time, so that the slot of an opinion has one winner."""
-    locked = User.objects.select_for_update(no_key=True).filter(
-        pk=user.pk, erased_at=None, is_active=True
-    )
-    if not locked.values_list("pk", flat=True).first():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM catalog_user WHERE id = %s AND erased_at IS NULL AND is_active"
+            " FOR NO KEY UPDATE",
+            [user.pk],
+        )
+        is_there = cursor.fetchone()
+    if not is_there:
         raise closed_account()
 
 

@@ -89,7 +89,7 @@ class FeedbackList(APIView):
             return {"status": 400, "id": None, "code": "validation", "detail": detail}
 
 
-def result_of(entry: Given, outcome: tuple[Feedback, bool] | Refused) -> dict:
+def result_of(entry: Given, outcome: tuple[UUID, bool] | Refused) -> dict:
     if isinstance(outcome, Refused):
         return {
             "status": STATUS.get(outcome.code, 400),
@@ -97,8 +97,8 @@ def result_of(entry: Given, outcome: tuple[Feedback, bool] | Refused) -> dict:
             "code": outcome.code,
             "detail": outcome.message,
         }
-    row, is_new = outcome
-    return {"status": 201 if is_new else 200, "id": row.uuid}
+    uuid, is_new = outcome
+    return {"status": 201 if is_new else 200, "id": uuid}
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):

@@ -143,10 +143,11 @@ class RowResultOut(serializers.Serializer):
 
 
 def result_out(result: Result) -> bytes:
-    line = {"line": result.line, "id": result.id, "outcome": result.outcome}
-    if result.reason:
-        code = slugify(result.reason.partition(":")[0].replace(".", " ")).replace("-", "_")
-        line |= {"code": code, "detail": result.reason}
+    number, id, outcome, reason = result
+    line = {"line": number, "id": id, "outcome": outcome}
+    if reason:
+        code = slugify(reason.partition(":")[0].replace(".", " ")).replace("-", "_")
+        line |= {"code": code, "detail": reason}
     return msgspec.json.encode(line) + b"\n"
 
 

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from django.utils.text import slugify
@@ -227,9 +228,14 @@ def creator_names(text: str) -> list[str]:
     return check_creators(parts(text))
 
 
+@lru_cache(10_000)
+def slug_of(name: str) -> str:
+    return slugify(name, allow_unicode=True)
+
+
 def check_categories(names: list[str]) -> list[str]:
     for name in names:
-        slug = slugify(name, allow_unicode=True)
+        slug = slug_of(name)
         if not slug:
             raise ValueError("a category without letters or digits")
         if len(slug) > SLUG_CHARACTERS:
