@@ -644,10 +644,7 @@ class Load:
             WHERE reason IS NULL AND NOT EXISTS (
                 SELECT FROM catalog_user u WHERE u.source = %(source)s
                 AND u.external_id = c.person AND u.erased_at IS NULL AND u.is_active
-                AND (u.kind NOT IN ('member', 'guest') OR EXISTS (
-                    SELECT FROM catalog_consent a WHERE a.user_id = u.id
-                    AND a.purpose = 'personalisation' AND a.withdrawn_at IS NULL
-                ))
+                AND {services.AGREED}
             )
             """
         )
