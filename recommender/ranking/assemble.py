@@ -27,6 +27,7 @@ HISTORY = 300
 VOTES = (("order", "order", 2.0), ("past_order", "order", 6.0), ("next", "next", 6.0))
 VOTES += (("taste", "taste", None),)
 ORDERLY = 30  # newest items whose lists of order are read; further back they would count nothing
+WIDEST_TABLE = 4_000_000  # ids from first to last, beyond which sorting them is faster
 TEXT_HALF_LIFE, MAP_HALF_LIFE, FACTORS_HALF_LIFE = 3.0, 50.0, 20.0
 
 # The say of each source in the fusion by reciprocal rank, of which the pool is the best part.
@@ -177,8 +178,7 @@ def _given(taste: Taste, known: Known) -> np.ndarray:
 
 
 def _votes(related_ids: np.ndarray, given: np.ndarray) -> Votes:
-    ids, where = np.unique(related_ids, return_inverse=True)
-    where = where.reshape(related_ids.shape)
+    ids, where = numbered(related_ids)
     strengths = np.stack(
         [
             np.bincount(
@@ -190,6 +190,27 @@ def _votes(related_ids: np.ndarray, given: np.ndarray) -> Votes:
     ).astype(np.float32)
     there = ids >= 0
     return Votes(ids[there].astype(np.int64), strengths[there])
+
+
+def numbered(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different ones of some ids, ascending, and the number among them of each; as np.unique.
+
+    Ids that lie close together are marked in a table, which takes a tenth of the time of sorting.
+
+    >>> [part.tolist() for part in numbered(np.array([[7, 5], [7, -1]]))]
+    [[-1, 5, 7], [[2, 1], [2, 0]]]
+    """
+    low, high = (int(ids.min()), int(ids.max())) if ids.size else (0, 0)
+    if high - low > WIDEST_TABLE:
+        found, where = np.unique(ids, return_inverse=True)
+        return found, where.reshape(ids.shape)
+    at = ids - low
+    there = np.zeros(high - low + 1, dtype=bool)
+    there[at] = True
+    found = np.flatnonzero(there)
+    number = np.empty(len(there), dtype=np.int32)
+    number[found] = np.arange(len(found), dtype=np.int32)
+    return found + low, number[at]
 
 
 def unit(vector: np.ndarray) -> np.ndarray:

@@ -90,19 +90,22 @@ def reason_codes(
 
 def voters(person: Person, pool: Pool, ranked: Ranked, rows: np.ndarray) -> np.ndarray:
     """(r,) the like that gave most of the votes for each item, the newer of two, -1 for none."""
-    found = np.full(len(rows), -1, dtype=np.int64)
-    if len(person.like_ids) == 0:
-        return found
-    for n, row in enumerate(rows):
-        gave = np.zeros(len(person.like_ids), dtype=np.float32)
-        for kind, number in enumerate(_LIST_OF):
-            votes, part = pool.votes[row, kind], ranked.parts[row, kind]
-            if votes > 0 and part > 0:
-                like, place = np.nonzero(person.related_ids[:, number] == pool.ids[row])
-                gave[like] += person.given[like, kind, place] * (part / votes)
-        if gave.max() > 0:
-            found[n] = np.argmax(gave)
-    return found
+    gave = np.zeros((len(rows), len(person.like_ids)), dtype=np.float32)
+    if gave.size == 0:
+        return np.full(len(rows), -1, dtype=np.int64)
+    order = np.argsort(pool.ids[rows])
+    wanted, places = pool.ids[rows][order], person.related_ids.shape[2]
+    for number in range(person.related_ids.shape[1]):
+        related = person.related_ids[:, number].ravel()
+        at = np.minimum(np.searchsorted(wanted, related), len(wanted) - 1)
+        hits = np.flatnonzero(wanted[at] == related)
+        n, (like, place) = order[at[hits]], np.divmod(hits, places)
+        for kind in (kind for kind, of in enumerate(_LIST_OF) if of == number):
+            votes, part = pool.votes[rows[n], kind], ranked.parts[rows[n], kind]
+            says = (votes > 0) & (part > 0)
+            share = np.divide(part, votes, out=np.zeros_like(part), where=says)
+            np.add.at(gave, (n, like), person.given[like, kind, place] * share)
+    return np.where(gave.max(axis=1) > 0, np.argmax(gave, axis=1), -1)
 
 
 def _strongest(reasons: list[Reason | None]) -> Reason | None:

@@ -21,6 +21,7 @@ from recommender.ranking.assemble import (
     asks,
     fading,
     membership,
+    numbered,
     person_of,
     pool_of,
 )
@@ -720,3 +721,13 @@ def test_a_ceiling_of_likeness_counts_kinds_too_whatever_it_is():
     keeps = contract_of(kin, Rules(limit=2, limits=Limits(max_similarity=0.0))).keeps
     assert not keeps(np.array([0, 1]))
     assert keeps(np.array([0, 2]))
+
+
+def test_ids_are_numbered_alike_near_together_and_far_apart():
+    near = np.array([[7, 5, 7], [9, -1, 5]])
+    for ids in (near, near * 1_000_000_007):
+        found, where = numbered(ids)
+        assert found.tolist() == sorted(set(ids.ravel().tolist()))
+        assert (found[where] == ids).all()
+    found, where = numbered(np.zeros((0, 3, 4), dtype=np.int64))
+    assert (len(found), where.shape) == (0, (0, 3, 4))
