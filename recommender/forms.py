@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from catalog.services import Given
+from recommender import interests
 from recommender.begin import LONGEST
 from recommender.models import Steering
 from recommender.notice import Told
@@ -66,6 +67,11 @@ class StartForm(forms.Form):
 
 class WishForm(forms.Form):
     wish = forms.UUIDField()
+
+
+class InterestForm(forms.Form):
+    interest = forms.UUIDField()
+    state = forms.ChoiceField(choices=[(state, state) for state in interests.STATES])
 
 
 class SteerForm(forms.Form):

@@ -34,6 +34,7 @@ def refresh_person(user_id: int) -> None:
     taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
     model = store.model_served(side.version, side.space)
     touched = store.touched(side.space, side.version, taste.items)
+    taste = side.silenced.left_out(taste, touched.known.vectors)
     person, voted = person_of(taste, touched.known, model)
     liked, vectors = taste.items[taste.liked], touched.known.vectors[taste.liked]
     if side.space:

@@ -1,10 +1,11 @@
 """What the recommender has derived from facts, what it served, and the work that waits.
 
 Everything here can be thrown away and made again from the facts, except Served and what people
-set for themselves: Preference, Wish and Steering.
+set for themselves: Preference, Wish, Steering and InterestChoice.
 """
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -272,6 +273,7 @@ class Exposure(models.Model):
 class Interest(models.Model):
     """One of the things a person likes: a vector, its weight, and words for it."""
 
+    uuid = models.UUIDField(_("public id"), db_default=RandomUUID(), unique=True, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="interests", db_index=False)
     space = models.ForeignKey(EmbeddingSpace, models.CASCADE)
     position = models.PositiveSmallIntegerField()
@@ -286,6 +288,21 @@ class Interest(models.Model):
                 fields=["user", "space", "position"], name="interest_once_a_position"
             ),
         ]
+
+
+class InterestChoice(models.Model):
+    """An interest that a person switched off or removed: its likes count for nothing."""
+
+    uuid = models.UUIDField(_("public id"), unique=True, editable=False)  # as it had when learned
+    user = models.ForeignKey(User, models.CASCADE, related_name="interest_choices")
+    space = models.ForeignKey(EmbeddingSpace, models.SET_NULL, null=True)
+    embedding = HalfVectorField()
+    reach = Real()  # see candidates/silenced.py
+    item_ids = ArrayField(models.BigIntegerField())
+    words = models.JSONField(_("words"), default=dict)
+    weight = models.FloatField(_("weight"))
+    is_removed = models.BooleanField(_("removed"), default=False)
+    chosen_at = models.DateTimeField(_("chosen"), db_default=Now())
 
 
 class Candidates(models.Model):

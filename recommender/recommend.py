@@ -555,7 +555,8 @@ def _read(terms: _Terms, *, about: UUID | None = None, every: bool = True) -> tu
         return read_taste(ids, ["like"] * n, unsaid), known
     history = side.history
     taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
-    return taste, store.touched(side.space, side.version, taste.items, about=about)
+    known = store.touched(side.space, side.version, taste.items, about=about)
+    return side.silenced.left_out(taste, known.known.vectors), known
 
 
 def condition_of(filter: str | None, side: PersonSide) -> Condition | None:

@@ -11,6 +11,7 @@ from rest_framework import serializers
 
 from catalog.models import Attribute
 from catalog.serializers import FiniteField, Flag, ItemOut, Strict, category_out
+from recommender import interests
 from recommender.begin import LONGEST
 from recommender.diversity import STRATEGIES, Limits
 from recommender.diversity.contract import CEILINGS
@@ -24,7 +25,7 @@ from recommender.ranking.scenario import KINDS, NEEDS
 from recommender.ranking.tuning import CHRONOLOGICAL, PRESETS, WISHES, Tuning, preset_of
 from recommender.recommend import Effect, Reason, Recommendation, Shown
 from recommender.steer import Steered
-from recommender.store import HOME, Facts, Place, Target
+from recommender.store import HOME, Facts, InterestTold, Place, Target
 
 STAGES = (
     *("shown", "later", "removed", "unavailable", "about", "excluded", "picked", "beside"),
@@ -451,10 +452,24 @@ class TopicOut(serializers.Serializer):
     )
 
 
+class InterestIn(Strict):
+    state = serializers.ChoiceField(
+        choices=interests.STATES,
+        help_text="off: its likes count for nothing in your lists, from the next request on;"
+        " removed: the same, and it is shown apart; on: as it was",
+    )
+
+
 class InterestOut(serializers.Serializer):
-    words = serializers.CharField()
-    weight = serializers.FloatField()
-    example = serializers.CharField()
+    id = serializers.UUIDField()
+    words = serializers.CharField(allow_blank=True)
+    weight = serializers.FloatField(help_text="of all that you like, 0 to 1")
+    example = serializers.CharField(allow_blank=True)
+    state = serializers.ChoiceField(choices=interests.STATES)
+
+
+class InterestsOut(serializers.Serializer):
+    results = InterestOut(many=True)
 
 
 class WishIn(Strict):
@@ -868,6 +883,19 @@ def steered_out(steered: Steered) -> dict:
 def target_name(target: Target) -> str:
     """In the language of the request or page, where it has several names."""
     return category_out(target.name, target.names)["name"]
+
+
+def interests_out(told: Sequence[InterestTold]) -> list[dict]:
+    return [
+        {
+            "id": str(interest.id),
+            "words": words_of(interest.words),
+            "weight": round(interest.weight, 2),
+            "example": interest.words.get("example", ""),
+            "state": interest.state,
+        }
+        for interest in told
+    ]
 
 
 def words_of(words: dict) -> str:

@@ -18,6 +18,7 @@ urlpatterns = [
     path("start/", views.start, name="start"),
     path("wishes/remove/", views.remove_wish, name="remove-wish"),
     path("wishes/undo/", views.restore_wish, name="restore-wish"),
+    path("interests/", views.choose_interest, name="interest"),
     path("steering/", views.steer_by, name="steer"),
     path("feedback/", views.feedback, name="feedback"),
     path("feedback/undo/", views.undo, name="undo"),

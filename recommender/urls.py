@@ -35,6 +35,8 @@ urlpatterns = [
     path("me/", me.Me.as_view(), name="api-me"),
     path("me/wishes/", me.Wishes.as_view(), name="api-wishes"),
     path("me/wishes/<uuid:uuid>/", me.WishDetail.as_view(), name="api-wish"),
+    path("me/interests/", me.Interests.as_view(), name="api-interests"),
+    path("me/interests/<uuid:uuid>/", me.InterestDetail.as_view(), name="api-interest"),
     path("me/steering/", me.Steering.as_view(), name="api-steering"),
     path("me/steering/<uuid:uuid>/", me.SteeringDetail.as_view(), name="api-steering-undo"),
 ]

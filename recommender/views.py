@@ -35,8 +35,8 @@ from catalog.sessions import acting, guest_of, is_member
 from catalog.text import clean
 from catalog.uuid7 import uuid7
 from catalog.views import SaysTooMany
-from recommender import begin, explain, notice, steer, store
-from recommender.forms import SeenForm, StartForm, SteerForm, TuneForm, WishForm
+from recommender import begin, explain, interests, notice, steer, store
+from recommender.forms import InterestForm, SeenForm, StartForm, SteerForm, TuneForm, WishForm
 from recommender.models import Steering, Wish
 from recommender.ranking.pipeline import NONE
 from recommender.ranking.scenario import NEEDS
@@ -46,12 +46,12 @@ from recommender.recommend import Recommendation, Shown, recommend, similar
 from recommender.search import LONGEST, search
 from recommender.serializers import (
     facts_out,
+    interests_out,
     reason_text,
     scenario_name,
     target_name,
     why_not_out,
     why_out,
-    words_of,
 )
 from recommender.steer import Steered
 from recommender.store import HOME, Facts, TopicOfItem
@@ -668,6 +668,25 @@ def remove_wish(request: HttpRequest) -> HttpResponse:
 
 @private
 @require_POST
+def choose_interest(request: HttpRequest) -> HttpResponse:
+    """Switch an interest of one's own on or off, or remove it."""
+    if not request.user.is_authenticated:
+        return to_sign_in(request)
+    form = InterestForm(request.POST)
+    if not form.is_valid():
+        return unreadable(request)
+    try:
+        if not interests.choose(
+            request.user.pk, form.cleaned_data["interest"], form.cleaned_data["state"]
+        ):
+            raise Http404
+    except Refused as refusal:
+        messages.error(request, refusal.message)
+    return redirect(f"{reverse('account')}#interests")
+
+
+@private
+@require_POST
 def restore_wish(request: HttpRequest) -> HttpResponse:
     return change_wish(request, begin.bring_back)
 
@@ -766,13 +785,8 @@ def account(request: HttpRequest) -> HttpResponse:
         "form": form,
         "tune": tune_context(tuning),
         "interests": [
-            {
-                "words": words_of(interest.words),
-                "example": interest.words.get("example", ""),
-                "weight": f"{interest.weight:.2f}",
-                "share": percent(interest.weight),
-            }
-            for interest in store.interests_of(request.user.pk)
+            row | {"share": percent(row["weight"]), "weight": f"{row['weight']:.2f}"}
+            for row in interests_out(store.told_interests(request.user.pk))
         ],
         "wishes": begin.said_by(request.user.pk),
         "steers": steers_of_person(request.user.pk),

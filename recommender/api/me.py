@@ -12,10 +12,12 @@ from catalog import services
 from catalog.api import private
 from catalog.api.privacy import Erasable
 from catalog.serializers import checked
-from recommender import begin, steer, store
+from recommender import begin, interests, steer, store
 from recommender.models import Wish
 from recommender.serializers import (
     TUNED,
+    InterestIn,
+    InterestsOut,
     MeIn,
     MeOut,
     SteeringIn,
@@ -24,9 +26,9 @@ from recommender.serializers import (
     WishesOut,
     WishIn,
     WishOut,
+    interests_out,
     steered_out,
     tuning_out,
-    words_of,
 )
 
 
@@ -101,19 +103,35 @@ class SteeringDetail(APIView):
         return Response(status=204)
 
 
+class Interests(APIView):
+    @extend_schema(responses=InterestsOut, tags=["me"])
+    def get(self, request: Request) -> Response:
+        """What you are taken to like, and what of it you switched off or removed."""
+        return private({"results": interests_out(store.told_interests(request.user.pk))})
+
+
+class InterestDetail(APIView):
+    @extend_schema(request=InterestIn, responses=InterestsOut, tags=["me"])
+    def patch(self, request: Request, uuid) -> Response:
+        """Switch one on or off, or remove it. Your next list obeys; all of them are answered."""
+        data = checked(InterestIn, request.data)
+        if not interests.choose(request.user.pk, uuid, data["state"]):
+            raise NotFound
+        return private({"results": interests_out(store.told_interests(request.user.pk))})
+
+    @extend_schema(responses={204: None}, tags=["me"])
+    def delete(self, request: Request, uuid) -> Response:
+        """Remove one. It stays listed as removed, so that it can be switched on again."""
+        if not interests.choose(request.user.pk, uuid, interests.REMOVED):
+            raise NotFound
+        return Response(status=204)
+
+
 def wishes_out(wishes: Sequence[Wish]) -> dict:
     return {"results": WishOut(wishes, many=True).data}
 
 
 def me_out(user) -> dict:
-    interests = [
-        {
-            "words": words_of(interest.words),
-            "weight": round(interest.weight, 2),
-            "example": interest.words.get("example", ""),
-        }
-        for interest in store.interests_of(user.pk)
-    ]
     tuning, agrees = store.set_by(user.pk)
     return {
         "id": str(user.uuid),
@@ -123,5 +141,5 @@ def me_out(user) -> dict:
         "is_guest": user.is_guest,
         **tuning_out(tuning),
         "consent": agrees,
-        "interests": interests,
+        "interests": interests_out(store.told_interests(user.pk)),
     }

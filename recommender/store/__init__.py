@@ -77,6 +77,15 @@ from recommender.store.impressions import (
     lengths_of_own,
     put_sights,
 )
+from recommender.store.interests import (
+    InterestTold,
+    bring_back_interest,
+    interest_choices,
+    interests_of,
+    mark_interest,
+    silence_interest,
+    told_interests,
+)
 from recommender.store.invariants import (
     broken_invariants,
 )
@@ -127,7 +136,6 @@ from recommender.store.people import (
     NewList,
     PersonSide,
     agrees,
-    interests_of,
     lock_person,
     people_learned_of,
     person_side,
@@ -306,6 +314,12 @@ __all__ = [
     "put_interests",
     "put_candidates",
     "interests_of",
+    "interest_choices",
+    "silence_interest",
+    "mark_interest",
+    "told_interests",
+    "InterestTold",
+    "bring_back_interest",
     "agrees",
     "lock_person",
     "people_learned_of",

@@ -45,6 +45,10 @@ def merge_person(guest_id: int, member_id: int, *, most_wishes: int, most_steeri
             pair,
         )
         cursor.execute(
+            "UPDATE recommender_interestchoice SET user_id = %(member)s WHERE user_id = %(guest)s",
+            pair,
+        )
+        cursor.execute(
             "UPDATE recommender_served SET user_id = %(member)s WHERE user_id = %(guest)s", pair
         )
         cursor.execute(

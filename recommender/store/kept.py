@@ -16,6 +16,7 @@ from recommender.models import (
     Candidates,
     CommentSign,
     Interest,
+    InterestChoice,
     Job,
     PersonFactors,
     Preference,
@@ -81,6 +82,9 @@ def _erase_jobs(user_id: int) -> int:
 def register() -> None:
     for model, export in {
         Interest: read(Interest, "words", "weight", "learned_at"),
+        InterestChoice: _with_items(
+            read(InterestChoice, "words", "weight", "item_ids", "is_removed", "chosen_at")
+        ),
         Candidates: _with_items(read(Candidates, "item_ids", "refreshed_at")),
         PersonFactors: read(PersonFactors, "folded_in_at", of_version=F("version__name")),
         Preference: read(

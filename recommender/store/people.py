@@ -16,7 +16,8 @@ from django.db import connection, transaction
 from catalog.services import AGREED, closed_account
 from catalog.uuid7 import first_id
 from recommender.candidates.signals import kind_weights
-from recommender.models import Interest, Preference
+from recommender.candidates.silenced import Silenced
+from recommender.models import Preference
 from recommender.ranking.asked import Wishes
 from recommender.ranking.assemble import HISTORY
 from recommender.ranking.explain import Explanation
@@ -27,6 +28,7 @@ from recommender.sessions import Page
 from recommender.store.calibrations import CALIBRATION, Calibrated, calibrated_of
 from recommender.store.comments import SIGN, UNREAD, value_of
 from recommender.store.impressions import SIGHTS
+from recommender.store.interests import SILENCED, replace_interests, silenced_of
 from recommender.store.scenarios import HOME, PLACES, ROW, Place, places_of, scenario_in
 from recommender.store.served import SESSION, Session, packed, session_of
 from recommender.store.spaces import Space
@@ -70,6 +72,7 @@ class PersonSide:
     agrees: bool  # something may be concluded from what the person does
     seen_items: np.ndarray  # (s,) int64 items that came into sight in lists, of late
     sights: np.ndarray  # (s,) how often, faded by time
+    silenced: Silenced  # interests that the person switched off
     session: Session | None  # of the page that was asked for, if its first page is there
 
     def for_other_likes(self) -> "PersonSide":
@@ -166,14 +169,14 @@ def person_side(
             " (SELECT row_to_json(p)::text FROM recommender_preference p WHERE user_id = %s),"
             " (SELECT item_ids FROM recommender_served WHERE user_id = %s"
             "   AND id >= %s AND id < %s ORDER BY id DESC LIMIT 1),"
-            f" ({CHANGED_WEIGHTS}), ({WISHES}), ({STEERING}), ({CALIBRATION}),"
+            f" ({CHANGED_WEIGHTS}), ({WISHES}), ({STEERING}), ({SILENCED}), ({CALIBRATION}),"
             " (SELECT json_object_agg(name, type)::text FROM catalog_attribute),"
             f" ({ROW}), ({PLACES}), EXISTS (SELECT 1 FROM catalog_category WHERE slug = %s),"
             f" s.items, s.sights, ({SESSION if page else 'NULL'})"
             f" FROM ({NEWEST.format(user='%s')}) AS h (items, kinds, opinions, moments, texts),"
             f" ({SIGHTS}) AS s (items, sights)",
             [
-                *[user_id, again, slug, *[user_id] * 4, *lately, *[user_id] * 2, place],
+                *[user_id, again, slug, *[user_id] * 4, *lately, *[user_id] * 3, place],
                 *[slug, category, *pages, user_id, history],
                 *[settings.IMPRESSION_HALF_LIFE_DAYS, user_id],
             ],
@@ -195,6 +198,7 @@ def person_side(
             changed,
             wishes,
             steering,
+            silenced,
             calibration,
             attributes,
             row,
@@ -228,6 +232,7 @@ def person_side(
         agrees=bool(agrees),
         seen_items=np.array(seen_items or [], dtype=np.int64),
         sights=np.array(sights or [], dtype=np.float64),
+        silenced=silenced_of(silenced, space[1] if space else 1),
         session=session_of(session),
     )
 
@@ -307,18 +312,7 @@ def put_interests(
     with transaction.atomic():
         if not _still(user_id, agreed):
             return
-        Interest.objects.filter(user_id=user_id).delete()
-        Interest.objects.bulk_create(
-            Interest(
-                user_id=user_id,
-                space_id=space.id,
-                position=position,
-                weight=float(weights[position]),
-                embedding=vectors[position],
-                words=words[position],
-            )
-            for position in range(len(vectors))
-        )
+        replace_interests(space.id, user_id, vectors, weights, words)
 
 
 def put_candidates(user_id: int, item_ids: Sequence[int], *, agreed: bool) -> None:
@@ -372,10 +366,6 @@ def lock_person(user_id: int) -> bool:
             [user_id],
         )
         return cursor.fetchone() is not None
-
-
-def interests_of(user_id: int) -> list[Interest]:
-    return list(Interest.objects.filter(user_id=user_id).order_by("position"))
 
 
 def put_preference(user_id: int, tuning: Tuning) -> None:
