@@ -6,7 +6,7 @@ from django.test import Client
 
 from catalog import exporting, guests, services
 from catalog.models import Feedback, User
-from recommender import begin, learn, notice, steer
+from recommender import begin, embed, interests, learn, notice, steer, store
 from recommender.recommend import recommend
 from tests.conftest import client_of
 from tests.factories import embed_and_learn, give, import_feedback, make_item, make_person
@@ -57,6 +57,11 @@ def busy(name: str, shop) -> tuple[User, list[str]]:
     served = recommend(person.pk)
     notice.notice(person.pk, [notice.Told(served.id, [1, 2])])
     learn.read_comments([person.pk])
+    learn.refresh_person(person.pk)
+    interests.choose(person.pk, store.told_interests(person.pk)[0].id, "off")
+    lamp = make_item("lamp lamp lamp")
+    embed.embed_everything()
+    give(person, lamp)
     learn.refresh_person(person.pk)
     client_of(person)
     person.totpdevice_set.create()
