@@ -69,7 +69,7 @@ def test_each_registered_kind_has_its_file_with_all_its_rows(shop, version):
     }
     counts = {kind.name: len(json.loads(archive.read(f"{kind.name}.json"))) for kind in kinds}
     assert {name for name, count in counts.items() if count == 0} == set()
-    assert counts["catalog.Feedback"] == Feedback.objects.filter(user=ann).count() == 11
+    assert counts["catalog.Feedback"] == Feedback.objects.filter(user=ann).count() == 12
 
 
 def test_it_says_what_was_told_of_which_item_by_public_ids(as_alice, alice, shop):
