@@ -4,26 +4,39 @@ A link begins with SITE_URL and never with what a request called this site. Its 
 so that no table and no queue ever holds it.
 """
 
+import logging
 from collections.abc import Sequence
+from datetime import timedelta
+from smtplib import SMTPRecipientsRefused
 
 from django.conf import settings
 from django.core.mail import send_mail
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from catalog import accounts
 from catalog.models import Mail, User
 
+LATEST = timedelta(days=1)
+log = logging.getLogger(__name__)
+
 
 def send(mail_ids: Sequence[int]) -> int:
-    """How many went out. What was asked for an address that nobody has goes nowhere."""
+    """How many went out. What was asked for an address that nobody has goes nowhere, nor what is
+    a day late.
+
+    Raises OSError if the server of outgoing mail does not take any
+    """
     sent = 0
     for mail, person in accounts.mails(mail_ids):
-        if person is not None:
+        if person is not None and timezone.now() - mail.asked_at < LATEST:
             with translation.override(mail.language):
                 subject, text = LETTERS[mail.kind](person)
+            try:
                 sent += send_mail(subject, text, None, [person.email])
+            except SMTPRecipientsRefused:
+                log.warning("an address was refused: nothing was sent to it")
         accounts.drop_mail(mail)
     return sent
 

@@ -81,7 +81,15 @@ def comment(job_ids: list[int]) -> None:
 
 @shared_task(name="recommender.tasks.email")
 def email(job_ids: list[int]) -> None:
-    work(job_ids, mails.send)
+    work(job_ids, send_mails)
+
+
+def send_mails(mail_ids: list[int]) -> None:
+    """What waits for the server of outgoing mail goes when it is back."""
+    try:
+        mails.send(mail_ids)
+    except OSError as error:
+        raise jobs.NotYet(f"no mail goes out: {type(error).__name__}") from None
 
 
 @shared_task(name="recommender.tasks.popularity")

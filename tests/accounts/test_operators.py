@@ -4,12 +4,15 @@ import re
 
 import pytest
 from django.conf import settings as ours
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.core.management import call_command
 from django.test import Client
 from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from tests.factories import make_person
+from catalog.models import Feedback, Item, User
+from tests.factories import give, make_item, make_person
 
 pytestmark = pytest.mark.django_db
 ADMIN = f"/{ours.ADMIN_PATH}"
@@ -157,3 +160,38 @@ def test_a_visitor_is_sent_to_the_sites_own_sign_in():
 
 def test_the_first_address_that_is_tried_is_not_it():
     assert Client().get("/admin/").status_code == 404
+
+
+def test_an_export_is_safe_to_open_names_nobody_and_is_noted(chief, alice):
+    item = make_item('=HYPERLINK("https://evil.example")')
+    row = give(alice, item)
+    client = set_up(chief)
+    action = {"action": "export", "_selected_action": [row.pk]}
+    answer = client.post(f"{ADMIN}catalog/feedback/", action)
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    text = answer.content.decode()
+    assert "'=HYPERLINK" in text
+    assert str(alice.uuid) in text
+    assert "alice@" not in text
+    [entry] = LogEntry.objects.filter(user=chief)
+    assert entry.change_message == "exported 1 rows as CSV"
+
+
+def test_who_may_not_see_feedback_exports_none(alice):
+    row = give(alice, make_item("kettle"))
+    clerk = make_person("clerk", is_staff=True)
+    client = set_up(clerk)
+    action = {"action": "export", "_selected_action": [row.pk]}
+    assert client.post(f"{ADMIN}catalog/feedback/", action).status_code == 403
+    assert LogEntry.objects.count() == 0
+
+
+def test_a_list_shows_no_more_than_a_page_at_once_and_deletes_nothing_by_a_link(chief, alice):
+    give(alice, make_item("kettle"))
+    client = set_up(chief)
+    for model, pages in admin.site._registry.items():
+        assert pages.list_max_show_all <= 200, model
+    before = Feedback.objects.count(), User.objects.count(), Item.objects.count()
+    for name in ("feedback", "user", "item"):
+        client.get(f"{ADMIN}catalog/{name}/?action=delete_selected&_selected_action=1&post=yes")
+    assert (Feedback.objects.count(), User.objects.count(), Item.objects.count()) == before

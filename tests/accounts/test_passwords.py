@@ -1,14 +1,18 @@
 """A new password, by the old one or by a link in an e-mail."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.core import mail
 from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from catalog import accounts, limits, mails
 from catalog.models import Mail, User
+from recommender import tasks
 from recommender.models import Job
 from tests.api.test_errors import is_problem
 from tests.conftest import client_of
@@ -129,6 +133,42 @@ def test_a_worker_sends_the_link_and_drops_the_row(alice):
     assert alice.email_verified_at is not None  # who read the mail has the address
     assert not is_signed_in(phone)
     assert site.get("/account/").status_code == 302
+
+
+def test_a_worker_waits_for_the_server_of_outgoing_mail(alice, settings):
+    ask()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    job = Job.objects.get(kind="email")
+    for _ in range(5):
+        tasks.email([job.pk])
+    job.refresh_from_db()
+    assert (job.done_at, job.parked_at, job.attempts) == (None, None, 0)
+    assert job.error == "no mail goes out: ConnectionRefusedError"
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    tasks.email([job.pk])
+    assert [sent.to for sent in mail.outbox] == [["alice@example.org"]]
+    job.refresh_from_db()
+    assert job.done_at is not None
+
+
+def test_a_link_that_would_come_a_day_late_is_not_sent(alice):
+    ask()
+    Mail.objects.update(asked_at=timezone.now() - timedelta(days=1, minutes=1))
+    assert mails.send(list(Mail.objects.values_list("pk", flat=True))) == 0
+    assert Mail.objects.count() == 0
+
+
+def test_another_address_is_to_be_confirmed_anew(alice):
+    alice.email_verified_at = timezone.now()
+    alice.save()
+    chief = Client()
+    chief.force_login(make_person("chief", is_staff=True, is_superuser=True))
+    url = reverse("admin:catalog_user_change", args=[alice.pk])
+    data = {"email": "alice@elsewhere.org", "name": "alice", "is_active": "on"}
+    assert chief.post(url, data).status_code == 302
+    alice.refresh_from_db()
+    assert (alice.email, alice.email_verified_at) == ("alice@elsewhere.org", None)
 
 
 def test_the_link_is_good_once(alice):
