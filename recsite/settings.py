@@ -297,6 +297,7 @@ SPECTACULAR_SETTINGS = {
         "FeedbackKindEnum": "catalog.models.Feedback.Kind",
         "SteeringKindEnum": "recommender.models.Steering.Kind",
         "ReasonKindEnum": "recommender.serializers.KINDS_OF_REASON",
+        "InterestStateEnum": "recommender.interests.STATES",
     },
 }
 
