@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from catalog import accounts, erasing, exporting
 from catalog.models import Archive, Feedback, Item, ServerKey, User
-from recommender import begin, embed, learn, steer
+from recommender import begin, embed, learn, steer, store
 from recommender.models import Steering, Wish
 from tests.conftest import client_of
 from tests.factories import give, make_item, make_key, make_person
@@ -136,6 +136,7 @@ def cases_of(victim: Victim) -> dict[str, Case]:
     reset, confirmation = (
         make(victim.person) for make in (accounts.reset_code, accounts.confirmation_code)
     )
+    interest = str(store.told_interests(victim.person.pk)[0].id)
     archive, receipt = str(victim.archive.uuid), str(erasing.erase(make_person("gone").pk).uuid)
     erase = {"password": password}
     account = {"email": "new@example.org", "password": "correct horse battery"}
@@ -206,6 +207,10 @@ def cases_of(victim: Victim) -> dict[str, Case]:
             own, {"GET": None, "POST": {"text": "quiet films"}, "DELETE": None}, shows=True
         ),
         "api/v1/me/wishes/<uuid:uuid>/": Case(named, {"DELETE": None}, {"uuid": wish}),
+        "api/v1/me/interests/": Case(own),
+        "api/v1/me/interests/<uuid:uuid>/": Case(
+            named, {"PATCH": {"state": "off"}, "DELETE": None}, {"uuid": interest}
+        ),
         "api/v1/me/steering/": Case(
             own,
             {"GET": None, "POST": {"action": "less", "kind": "category", "target": "kitchen"}},
@@ -243,6 +248,7 @@ def cases_of(victim: Victim) -> dict[str, Case]:
         ),
         "wishes/remove/": Case(named, {"POST": {"wish": wish}}),
         "wishes/undo/": Case(named, {"POST": {"wish": wish}}),
+        "interests/": Case(named, {"POST": {"interest": interest, "state": "off"}}),
         "steering/": Case(
             named, {"POST": {"action": "undo", "kind": "category", "steering": steering}}
         ),
