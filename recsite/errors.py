@@ -22,6 +22,7 @@ from catalog.services import Refused
 log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 DEEPEST = 20
+KEPT = ("Content-Language", "Vary", "Allow", "Retry-After")  # of an answer that takes our shape
 STATUS_OF_REFUSAL = {
     "conflict": 409,
     "email_taken": 409,
@@ -166,7 +167,12 @@ class ProblemMiddleware:
             body = body_of(
                 response.status_code, code, _("Please see the documentation of the API.")
             )
-            return JsonResponse(body, status=response.status_code, content_type=CONTENT_TYPE)
+            return JsonResponse(
+                body,
+                status=response.status_code,
+                content_type=CONTENT_TYPE,
+                headers={name: response[name] for name in KEPT if name in response},
+            )
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:

@@ -79,6 +79,7 @@ MIDDLEWARE = [
     "recsite.middleware.RequestIdMiddleware",
     "recsite.middleware.CachesMiddleware",
     "recsite.middleware.ApiGZipMiddleware",
+    "recsite.sunset.SunsetMiddleware",
     "recsite.errors.ProblemMiddleware",
     "recsite.rates.RatesMiddleware",
     "django.middleware.security.SecurityMiddleware",

@@ -1,7 +1,10 @@
 """What every answer has: an id, who may keep it, gzip where that is safe. And what is logged."""
 
 import gzip
+import json
 import logging
+from datetime import date, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -9,6 +12,7 @@ from catalog import request_id
 from recommender import jobs, tasks
 from recommender.models import Job
 from recsite.logs import LineFormatter
+from recsite.sunset import SUNSETS, Sunset
 from tests.factories import give, make_item
 
 pytestmark = pytest.mark.django_db
@@ -176,3 +180,78 @@ def test_an_answer_that_holds_a_token_is_never_compressed(client):
 def test_a_page_of_the_site_is_never_compressed(client):
     answer = client.get("/sign-in/", headers={"Accept-Encoding": "gzip"})
     assert "Content-Encoding" not in answer
+
+
+# --- what goes ----------------------------------------------------------------------------------
+
+
+def test_what_goes_says_when_in_each_answer_and_nothing_else_does(as_alice, monkeypatch):
+    going = Sunset(date(2026, 1, 1), date(2026, 10, 1))
+    monkeypatch.setitem(SUNSETS, "api-items", going)
+    answer = as_alice.get("/api/v1/items/")
+    assert answer["Deprecation"] == "@1767225600"
+    assert answer["Sunset"] == "Thu, 01 Oct 2026 00:00:00 GMT"
+    assert 'rel="deprecation"' in answer["Link"]
+    assert "Sunset" not in as_alice.get("/api/v1/me/")
+    assert "Sunset" not in as_alice.get("/api/v1/nowhere/")
+
+
+def test_half_a_year_lies_between_a_notice_and_its_sunset():
+    assert all(s.gone - s.deprecated >= timedelta(days=182) for s in SUNSETS.values())
+
+
+# --- the language of messages -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/api/v1/nowhere/", None),
+        ("GET", f"/api/v1/items/{UUID(int=7)}/", None),
+        ("GET", "/api/v1/items/?limit=0", None),
+        ("GET", "/api/v1/items/?ordering=price", None),
+        ("GET", "/api/v1/items/?cursor=x", None),
+        ("GET", "/api/v1/items/?fields=x", None),
+        ("GET", "/api/v1/items/?page=2", None),
+        ("GET", "/api/v1/items/?filter=x", None),
+        ("GET", "/api/v1/categories/nowhere/", None),
+        ("GET", "/api/v1/recommendations/?scenario=nowhere", None),
+        ("GET", "/api/v1/recommendations/?cursor=x", None),
+        ("GET", "/api/v1/recommendations/?diversity=1&budget=1", None),
+        ("GET", "/api/v1/recommendations/?exclude=7", None),
+        ("GET", f"/api/v1/recommendations/?items={UUID(int=7)}", None),
+        ("GET", "/api/v1/home/?scenarios=home,home", None),
+        ("GET", "/api/v1/home/?scenarios=a,b,c,d,e,f,g", None),
+        ("PUT", "/api/v1/feedback/", {}),
+        ("POST", "/api/v1/feedback/", {"item": str(UUID(int=7)), "kind": "like"}),
+        ("POST", "/api/v1/feedback/", []),
+        ("POST", "/api/v1/feedback/", {"item": "7", "kind": "adore"}),
+        ("PATCH", "/api/v1/me/", {"preset": "chronological", "novelty": 1}),
+        ("POST", "/api/v1/me/steering/", {"action": "more", "kind": "topic", "target": "x"}),
+        ("POST", "/api/v1/impressions/", {"list": str(UUID(int=7)), "positions": [0]}),
+    ],
+)
+def test_each_error_comes_in_chinese_for_who_asks_in_chinese(as_alice, method, path, body):
+    english, chinese = (
+        as_alice.generic(
+            method,
+            path,
+            "" if body is None else json.dumps(body),
+            content_type="application/json",
+            headers={"Accept-Language": language},
+        )
+        for language in ("en", "zh-CN")
+    )
+    assert english.status_code == chinese.status_code >= 400
+    assert chinese["Content-Language"] == "zh-hans"
+    first, second = english.json(), chinese.json()
+    assert first["type"] == second["type"]
+    for text in ("title", "detail"):
+        assert first[text].isascii() or "“" in first[text]
+        assert any("\u4e00" <= c <= "\u9fff" for c in second[text]), second
+
+
+def test_who_is_not_signed_in_is_told_so_in_chinese(client):
+    answer = client.get("/api/v1/me/", headers={"Accept-Language": "zh-CN"})
+    assert answer.status_code == 401
+    assert any("\u4e00" <= c <= "\u9fff" for c in answer.json()["detail"])
