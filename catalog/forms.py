@@ -7,7 +7,7 @@ from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.utils.translation import gettext_lazy as _
 
-from catalog.models import Feedback
+from catalog.models import Feedback, User
 from catalog.services import Given, Refused
 
 
@@ -158,3 +158,20 @@ class UndoForm(forms.Form):
     @property
     def uuid(self) -> UUID:
         return self.cleaned_data["feedback"]
+
+
+class EraseForm(forms.Form):
+    """A password, of somebody who has one, and a plain yes."""
+
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        max_length=200,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    sure = forms.BooleanField(label=_("I know that nobody can bring it back."))
+
+    def __init__(self, user: User, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if not user.has_usable_password():
+            del self.fields["password"]

@@ -1,4 +1,4 @@
-"""Where the pages of getting in lie."""
+"""Where the pages of an account lie."""
 
 from django.urls import path
 
@@ -16,4 +16,8 @@ urlpatterns = [
         views.ResetPassword.as_view(),
         name="reset-password",
     ),
+    path("account/export/", views.export, name="export"),
+    path("account/export/<uuid:uuid>/", views.download, name="export-archive"),
+    path("account/erase/", views.erase, name="erase"),
+    path("erased/<uuid:uuid>/", views.erased, name="erased"),
 ]

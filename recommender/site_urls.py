@@ -4,7 +4,6 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.i18n import set_language
 
-from catalog import pages
 from recommender import views
 
 urlpatterns = [
@@ -26,9 +25,5 @@ urlpatterns = [
     path("sign-up/", views.SignUp.as_view(), name="sign-up"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("account/", views.account, name="account"),
-    path("account/export/", pages.export, name="export"),
-    path("account/export/<uuid:uuid>/", pages.download, name="export-archive"),
-    path("account/erase/", pages.erase, name="erase"),
-    path("erased/<uuid:uuid>/", pages.erased, name="erased"),
     path("language/", set_language, name="set_language"),
 ]
