@@ -120,6 +120,14 @@ def test_the_table_says_neither_who_nor_from_where(alice):
     assert not any(b"alice" in key or b"192.0" in key for key in kept)
 
 
+def test_beyond_the_allowance_no_password_is_looked_at(db, looks):
+    make_person("alice")
+    before = looks()
+    for _ in range(13):
+        guess()
+    assert looks() - before == 10
+
+
 # --- all doors together -----------------------------------------------------------------------
 
 
