@@ -24,12 +24,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from catalog import exporting, server_keys, services
+from catalog import erasing, exporting, server_keys, services
 from catalog.models import (
     Attribute,
     Category,
     Consent,
     Creator,
+    Erasure,
     Feedback,
     Item,
     ItemCreator,
@@ -250,7 +251,7 @@ class PersonAdmin(UserAdmin):
     paginator = ShortPaginator
     show_full_result_count = False
     list_per_page = list_max_show_all = 50
-    actions = None
+    actions = ["erase"]
     add_form = NewPersonForm
     list_display = ["__str__", "email", "kind", "is_staff", "is_active", "created_at"]
     list_filter = ["kind", "is_staff", "is_active"]
@@ -306,7 +307,27 @@ class PersonAdmin(UserAdmin):
         return allowed and (request.user.is_superuser or obj is None or not obj.is_superuser)
 
     def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
-        return False  # people are erased with all that is theirs, by a command
+        return False  # people are erased, with all that is theirs
+
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("catalog.delete_user")
+
+    @admin.action(description=_("Erase with all that is theirs"), permissions=["erase"])
+    def erase(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        """Ask first: nobody can undo it."""
+        people = queryset.filter(erased_at=None).exclude(pk=request.user.pk)
+        if not request.user.is_superuser:
+            people = people.filter(is_superuser=False)
+        if "confirmed" not in request.POST:
+            context = self.admin_site.each_context(request) | {"people": people}
+            return TemplateResponse(request, "admin/catalog/user/erase.html", context)
+        for person in (erased := list(people)):
+            erasing.erase(person.pk, by=Erasure.By.OPERATOR)
+            person.refresh_from_db()
+            self.log_change(request, person, "")
+        text = ngettext("%d person was erased.", "%d people were erased.", len(erased))
+        self.message_user(request, text % len(erased), messages.SUCCESS)
+        return None
 
 
 admin.site.unregister(TOTPDevice)  # the library's own pages show the secret

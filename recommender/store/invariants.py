@@ -2,6 +2,8 @@
 
 from django.db import connection, transaction
 
+from recommender.models import Job
+
 # One live opinion, and no more, on an item that some opinion stands for.
 ONE_OPINION = """
     SELECT count(*) FROM (
@@ -47,14 +49,23 @@ OWN_DIMENSION = """
     SELECT count(*) FROM recommender_itemembedding e
     JOIN recommender_embeddingspace s ON s.id = e.space_id
     WHERE vector_dims(e.embedding) <> s.dimension"""
+# The rows of a person who was erased a while ago, in all tables with a foreign key to people.
+OF_PEOPLE = """
+    SELECT c.conrelid::regclass::text, a.attname FROM pg_constraint c
+    JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+    WHERE c.contype = 'f' AND c.confrelid = 'catalog_user'::regclass AND c.conparentid = 0
+    AND c.conrelid <> 'django_admin_log'::regclass"""
 ERASED = """
-    SELECT count(*) FROM catalog_user u WHERE u.erased_at IS NOT NULL
-    AND (EXISTS (SELECT 1 FROM recommender_interest t WHERE t.user_id = u.id)
-         OR EXISTS (SELECT 1 FROM recommender_candidates t WHERE t.user_id = u.id)
-         OR EXISTS (SELECT 1 FROM recommender_personfactors t WHERE t.user_id = u.id)
-         OR EXISTS (SELECT 1 FROM recommender_wish t WHERE t.user_id = u.id)
-         OR EXISTS (SELECT 1 FROM recommender_seenitem t WHERE t.user_id = u.id)
-         OR EXISTS (SELECT 1 FROM recommender_steering t WHERE t.user_id = u.id))"""
+    SELECT count(*) FROM {table} t JOIN catalog_user u ON u.id = t.{column}
+    WHERE u.erased_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM catalog_erasure e
+        JOIN recommender_job j ON j.kind = 'erase' AND j.key = e.id AND j.done_at IS NULL
+        WHERE e.person_id = u.id)"""
+OF_JOBS = f"""
+    SELECT count(*) FROM recommender_job j JOIN catalog_user u ON u.id = j.key
+    WHERE j.kind IN {Job.OF_PEOPLE} AND u.erased_at IS NOT NULL"""
+NAMELESS = """
+    SELECT count(*) FROM catalog_user WHERE erased_at IS NOT NULL AND (name <> '' OR is_active
+        OR email IS NOT NULL OR coalesce(external_id NOT LIKE 'erased:%', false))"""
 WISHES = """
     SELECT count(*) FROM recommender_wish w
     WHERE w.removed_at IS NULL AND (w.embedding IS NULL OR w.is_provisional)
@@ -71,10 +82,19 @@ INVARIANTS = {
     "no open job has been forgotten": NOT_FORGOTTEN,
     "vectors have unit length": UNIT_LENGTH,
     "vectors have the dimension of their space": OWN_DIMENSION,
-    "nothing learned, wished or steered belongs to an erased person": ERASED,
+    "an erased person has no name, address or id of another system": NAMELESS,
+    "no work waits for an erased person": OF_JOBS,
     "each wish has its own vector, or work that will make it": WISHES,
     "no index was left half built": WHOLE_INDEXES,
 }
+
+
+NOTHING_LEFT = "no row belongs to an erased person, or there is work that will erase it"
+
+
+def _count(cursor, statement: str) -> int:
+    cursor.execute(statement)
+    return cursor.fetchone()[0]
 
 
 def broken_invariants() -> dict[str, int]:
@@ -83,6 +103,10 @@ def broken_invariants() -> dict[str, int]:
         cursor.execute("SET LOCAL statement_timeout = 0")
         found = {}
         for name, statement in INVARIANTS.items():
-            cursor.execute(statement)
-            found[name] = cursor.fetchone()[0]
+            found[name] = _count(cursor, statement)
+        cursor.execute(OF_PEOPLE)
+        found[NOTHING_LEFT] = sum(
+            _count(cursor, ERASED.format(table=table, column=column))
+            for table, column in cursor.fetchall()
+        )
     return found

@@ -40,7 +40,7 @@ class Installation:
         ).stdout  # fmt: skip
 
     def start(self, *command: str) -> subprocess.Popen:
-        module = [] if command[0] == "manage.py" else ["-m"]
+        module = [] if command[0].endswith(".py") else ["-m"]
         with (self.data / f"{len(self.running)}.log").open("w") as log:  # the process keeps its own
             process = subprocess.Popen(
                 [sys.executable, *module, *command],

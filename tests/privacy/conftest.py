@@ -10,6 +10,7 @@ from recommender import begin, embed, interests, learn, notice, steer, store
 from recommender.recommend import recommend
 from tests.conftest import client_of
 from tests.factories import embed_and_learn, give, import_feedback, make_item, make_person
+from tests.faults.conftest import home  # noqa: F401
 
 
 @pytest.fixture

@@ -6,9 +6,11 @@ from io import StringIO
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -307,3 +309,34 @@ def test_items_and_other_people_are_untouched(alice, bob, shop):
     assert make_item("one more").pk
     assert make_person("carol").pk
     assert type(shop[0]).objects.count() == items + 1
+
+
+# --- the admin ----------------------------------------------------------------------------------
+
+
+def asked_in_admin(operator: User, *people: User, **more) -> str:
+    web = Client()
+    web.force_login(operator)
+    form = {"action": "erase", "_selected_action": [person.pk for person in people]} | more
+    address = reverse("admin:catalog_user_changelist")
+    return web.post(address, form, follow=True).content.decode()
+
+
+def test_the_admin_asks_first_and_never_erases_who_asks_or_who_may_do_more(alice, bob):
+    root = make_person("root", is_staff=True, is_superuser=True)
+    clerk = make_person("clerk", is_staff=True)
+    assert "Erase with all" not in asked_in_admin(clerk, alice)
+    clerk.user_permissions.set(
+        Permission.objects.filter(codename__in=("delete_user", "view_user", "change_user"))
+    )
+    page = asked_in_admin(clerk, alice, root, clerk)
+    assert "Nobody can bring it back." in page
+    assert not Erasure.objects.exists()
+    asked_in_admin(clerk, alice, root, clerk, confirmed="yes")
+    assert Erasure.objects.get().person_id == alice.pk
+    asked_in_admin(root, clerk, confirmed="yes")
+    assert Erasure.objects.count() == 2
+    work()
+    entry = LogEntry.objects.get(object_id=str(alice.pk))
+    assert (entry.user_id, entry.object_repr) == (clerk.pk, "")
+    assert User.objects.get(pk=bob.pk).erased_at is None
