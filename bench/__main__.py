@@ -98,7 +98,7 @@ def steering(options: argparse.Namespace) -> list[str]:
 
 
 def measure(options: argparse.Namespace, part: str, *, sizes: list[int]) -> list[str]:
-    """Rows of the table, as they went to bench/README.md."""
+    """The rows of each size, as they went to bench/README.md."""
     module, columns = TABLES[part]
     rows = []
     for size in options.items or sizes:

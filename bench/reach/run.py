@@ -81,7 +81,7 @@ def main(steering: Callable[[], list[str]]) -> None:
         rows += found
         tables.append(table)
     rows += speed(diversify.measure())
-    ratio = float(steering()[0].split("|")[-2])
+    ratio = float(steering()[0].splitlines()[0].split("|")[-2])  # of all of it
     rows.append(
         Row("steering and report in the request", f"{ratio} × p50", "≤ 1.15 ×", ratio <= 1.15)
     )
