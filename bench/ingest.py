@@ -354,7 +354,7 @@ def file_of_feedback() -> None:
 
 
 LOADING = """
-import os, resource, sys, time
+import os, sys, time
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recsite.settings")
 import django
 django.setup()
@@ -365,7 +365,8 @@ begun = time.perf_counter()
 call_command("load_catalog", sys.argv[1], source="bench", verbosity=0)
 taken = time.perf_counter() - begun
 loaded = Feedback.objects.filter(kind="rating").count() - before
-print(loaded, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, taken)
+[peak] = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
+print(loaded, peak, taken)
 """
 
 

@@ -314,6 +314,8 @@ class Item(Identified):
     published_at = models.DateTimeField(_("published"), null=True, blank=True)
     url = models.URLField(_("address"), max_length=2000, blank=True)
     image_url = models.URLField(_("image address"), max_length=2000, blank=True)
+    # The name of its picture here. The database's default, since bulk writes do not name it.
+    picture = models.CharField(max_length=44, blank=True, db_default="", editable=False)
     price = models.DecimalField(
         _("price"),
         max_digits=12,
@@ -373,6 +375,11 @@ class Item(Identified):
     @property
     def is_shown(self) -> bool:
         return self.is_available and self.removed_at is None
+
+    @property
+    def shown_image_url(self) -> str:
+        """Where a browser finds the picture: here, once it was fetched."""
+        return f"/pictures/{self.picture}" if self.picture else self.image_url
 
 
 class ItemCreator(models.Model):

@@ -107,7 +107,7 @@ def item_out(item: Item) -> dict:
         "title": item.title,
         "description": item.description[:500],
         "url": item.url,
-        "image_url": item.image_url,
+        "image_url": item.shown_image_url,
         "published_at": item.published_at,
         "categories": [category_out(c.slug, c.names) for c in item.categories.all()],
         "creators": [row.creator.name for row in item.itemcreator_set.all()],

@@ -5,6 +5,7 @@ from django.urls import path
 from catalog import views
 
 urlpatterns = [
+    path("pictures/<str:name>", views.picture, name="picture"),
     path("account/access/", views.access, name="access"),
     path("account/access/<uuid:uuid>/end/", views.end_sign_in, name="end-sign-in"),
     path("account/access/end/", views.end_everywhere, name="end-everywhere"),

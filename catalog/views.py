@@ -6,7 +6,13 @@ from django.contrib import messages
 from django.contrib.auth import logout, update_session_auth_hash
 from django.contrib.auth.decorators import login_required, user_passes_test
 from django.contrib.auth.views import INTERNAL_RESET_SESSION_TOKEN, PasswordResetConfirmView
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    StreamingHttpResponse,
+)
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
@@ -26,6 +32,7 @@ from catalog.forms import (
     status_of,
 )
 from catalog.models import User
+from catalog.pictures import keep as pictures
 from catalog.services import Refused
 from catalog.session_store import sign_in_of
 
@@ -211,3 +218,21 @@ def download(request: HttpRequest, uuid: UUID) -> StreamingHttpResponse:
     if (archive := exporting.fetched(request.user, uuid)) is None:
         raise Http404
     return archive_response(archive)
+
+
+@require_safe
+def picture(request: HttpRequest, name: str) -> FileResponse:
+    """The picture of an item. It is everybody's and never changes; no cookie is read or set."""
+    path = pictures.path_of(name)
+    if path is None:
+        raise Http404
+    return FileResponse(
+        path.open("rb"),
+        content_type="image/jpeg",
+        headers={
+            "Cache-Control": "public, max-age=31536000, immutable",
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "Cross-Origin-Resource-Policy": "same-site",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )

@@ -1,5 +1,7 @@
 """Announcements of the catalogue → rows of work, or of another person; nothing else."""
 
+from django.conf import settings
+
 from catalog.signals import (
     archive_asked,
     feedback_recorded,
@@ -22,6 +24,8 @@ def connect() -> None:
 
 def embed_items(item_ids: list[int], **_: object) -> None:
     jobs.request("embed", item_ids)
+    if settings.FETCH_IMAGES:
+        jobs.request("image", item_ids)
 
 
 def learn_people(user_ids: list[int], **_: object) -> None:

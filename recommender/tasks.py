@@ -11,6 +11,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
 from catalog import accounts, exporting, mails, request_id
+from catalog.pictures import keep as pictures
 from recommender import begin, calibrate, forget, jobs, learn, store, train, understand
 from recommender import embed as embedding
 from recommender.embeddings.encoder import EncoderError
@@ -90,6 +91,11 @@ def send_mails(mail_ids: list[int]) -> None:
         mails.send(mail_ids)
     except OSError as error:
         raise jobs.NotYet(f"no mail goes out: {type(error).__name__}") from None
+
+
+@shared_task(name="recommender.tasks.image")
+def image(job_ids: list[int]) -> None:
+    work(job_ids, pictures.refresh)
 
 
 @shared_task(name="recommender.tasks.popularity")

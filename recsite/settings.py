@@ -227,12 +227,16 @@ PERMISSIONS_POLICY = {
         "usb",
     )
 }
+# Whether a worker fetches the pictures of items, which then come from here alone.
+FETCH_IMAGES = env_bool("FETCH_IMAGES", False)
+PICTURES_FOLDER = DATA_FOLDER / "pictures"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
         "script-src": [SELF, NONCE],
         "style-src": [SELF],
-        "img-src": [SELF, "https:", "data:"],
+        # Where pictures are fetched, no browser asks another host for one.
+        "img-src": [SELF, "data:"] if FETCH_IMAGES else [SELF, "https:", "data:"],
         "frame-ancestors": ["'none'"],
         "form-action": [SELF],
         "base-uri": ["'none'"],

@@ -168,10 +168,12 @@ class Facts:
     external_id: str | None  # what that system calls it
 
 
+# Where a browser finds the picture: here, once it was fetched.
+IMAGE = "CASE WHEN i.picture <> '' THEN '/pictures/' || i.picture ELSE i.image_url END"
 # The columns of Facts, of a statement about `catalog_item i`.
 FACTS = (
-    "i.id, i.uuid, i.kind, i.title, left(i.description, 500), i.url, i.image_url,"
-    " i.published_at, (SELECT coalesce(json_agg(json_build_object("
+    "i.id, i.uuid, i.kind, i.title, left(i.description, 500), i.url,"
+    f" {IMAGE}, i.published_at, (SELECT coalesce(json_agg(json_build_object("
     "   'id', c.id, 'uuid', c.uuid, 'slug', c.slug, 'names', c.names) ORDER BY ic.id),"
     "   '[]')::text FROM catalog_item_categories ic"
     "   JOIN catalog_category c ON c.id = ic.category_id WHERE ic.item_id = i.id),"

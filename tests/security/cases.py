@@ -148,6 +148,7 @@ def cases_of(victim: Victim) -> dict[str, Case]:
     return {
         "health/live": Case(public),
         "health/ready": Case(public),
+        "pictures/<str:name>": Case(public, {}, names={"name": "0" * 40 + ".jpg"}),
         "api/schema/": Case(public),
         "api/docs/": Case(public),
         # --- accounts
