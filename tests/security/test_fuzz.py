@@ -17,7 +17,10 @@ CHECKS = (
     *("response_schema_conformance", "ignored_auth", "ensure_resource_availability"),
 )
 # A token that a made-up request ends would make all the others 401.
-ENDS_TOKENS = r"/auth/(logout|logout-all|password|sign-ins/\{uuid\})/$"
+# And lines of JSON it cannot make up.
+LEFT_OUT = (
+    r"/auth/(logout|logout-all|password|sign-ins/\{uuid\})/$|/server/(items|people|feedback)/"
+)
 
 
 @pytest.mark.slow
@@ -34,7 +37,7 @@ def test_nothing_that_is_made_up_gives_an_error_or_an_answer_outside_the_schema(
         [
             *(Path(sys.executable).with_name("st"), "--no-color", "run"),
             f"{live_server.url}/api/schema/?format=json",
-            *("--header", f"Authorization: {header}", "--exclude-path-regex", ENDS_TOKENS),
+            *("--header", f"Authorization: {header}", "--exclude-path-regex", LEFT_OUT),
             *("--checks", ",".join(CHECKS), "--max-examples", EXAMPLES, "--seed", "1"),
             *("--workers", "1", "--generation-database", "none"),
         ],
