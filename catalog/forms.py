@@ -22,7 +22,7 @@ def add_refusal(form: forms.Form, refusal: Refused) -> None:
 
 def status_of(form: forms.Form) -> int:
     """Of the answer that shows a form."""
-    return 429 if form.has_error(NON_FIELD_ERRORS, "too_many") else 200
+    return 429 if form.has_error(NON_FIELD_ERRORS, "too_many_tries") else 200
 
 
 class SignInForm(AuthenticationForm):

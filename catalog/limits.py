@@ -38,7 +38,7 @@ class TooMany(Refused):
     """The allowance is spent; `wait` is after how many seconds it is whole again."""
 
     def __init__(self, wait: int) -> None:
-        super().__init__("too_many", _("Too many tries. Please wait a while."))
+        super().__init__("too_many_tries", _("Too many tries. Please wait a while."))
         self.wait = wait
 
 

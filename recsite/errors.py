@@ -28,7 +28,7 @@ STATUS_OF_REFUSAL = {
     "email_taken": 409,
     "no_account": 403,
     "no_consent": 403,
-    "too_many": 429,
+    "too_many_tries": 429,
 }
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 

@@ -244,7 +244,9 @@ def test_interests_have_words(as_alice, alice, shop):
     give(alice, shop["blue kettle"])
     learn.refresh_person(alice.pk)
     [interest] = as_alice.get("/api/v1/me/").json()["interests"]
-    assert interest == {"words": "Kitchen", "weight": 1.0, "example": "blue kettle"}
+    assert interest.pop("id")
+    said = {"words": "Kitchen", "weight": 1.0, "example": "blue kettle", "state": "on"}
+    assert interest == said
 
 
 def test_an_answer_waits_for_no_worker(as_alice, shop):
