@@ -180,6 +180,16 @@ def load(site: Installation, name: str, header: str, rows: list[str]) -> None:
     site.manage("load_catalog", str(path), "--format", "csv")
 
 
+def stock(site: Installation, *, people: int) -> None:
+    """Items of five kinds and people, of whom sixty keep to one kind each: embedded and learned."""
+    titles = [f"{n},{KINDS[n % 5]} number {n},{KINDS[n % 5]}" for n in range(ITEMS)]
+    load(site, "items.csv", "id,title,categories", titles)
+    load(site, "people.csv", "id", [f"p{n}" for n in range(people)])
+    load(site, "feedback.csv", "user,item,kind,at", feedback(range(60), 5, seed=1))
+    site.manage("embed")
+    site.manage("learn")
+
+
 def rows(site: Installation, statement: str) -> list[tuple]:
     address = services.addresses(site.data).database_url
     with psycopg.connect(address, autocommit=True) as link:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.faults.installation import Installation, kill, wait_until
-from tests.faults.load import FEEDBACK, ITEMS, KINDS, READERS, Client, Load, feedback, load, rows
+from tests.faults.load import FEEDBACK, ITEMS, READERS, Client, Load, rows, stock
 from tests.tiny_models import tiny_bert
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -32,16 +32,7 @@ def site(home):
     )
     try:
         shutil.move(tiny_bert(home / "aside"), home / "models" / "tiny")
-        load(
-            it,
-            "items.csv",
-            "id,title,categories",
-            [f"{n},{KINDS[n % 5]} number {n},{KINDS[n % 5]}" for n in range(ITEMS)],
-        )
-        load(it, "people.csv", "id", [f"p{n}" for n in range(60)])
-        load(it, "feedback.csv", "user,item,kind,at", feedback(range(60), 5, seed=1))
-        it.manage("embed")
-        it.manage("learn")
+        stock(it, people=60)
         it.start_web()
         it.start_relay()
         yield it

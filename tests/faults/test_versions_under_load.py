@@ -12,7 +12,7 @@ import pytest
 
 from recsite.local import services
 from tests.faults.installation import Installation, kill, wait_until
-from tests.faults.load import FEEDBACK, ITEMS, KINDS, READERS, Client, Load, feedback, load, rows
+from tests.faults.load import FEEDBACK, READERS, Client, Load, feedback, load, rows, stock
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -28,16 +28,7 @@ def site(home):
         ROTATION="0",
     )
     try:
-        load(
-            it,
-            "items.csv",
-            "id,title,categories",
-            [f"{n},{KINDS[n % 5]} number {n},{KINDS[n % 5]}" for n in range(ITEMS)],
-        )
-        load(it, "people.csv", "id", [f"p{n}" for n in range(160)])
-        load(it, "feedback.csv", "user,item,kind,at", feedback(range(60), 5, seed=1))
-        it.manage("embed")
-        it.manage("learn")
+        stock(it, people=160)
         load(it, "feedback.csv", "user,item,kind,at", feedback(range(60, 160), 7, seed=2))
         it.start_web()
         it.start_relay()
