@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 from django.test import Client
+from django.utils import translation
 from rest_framework.test import APIClient
 
 from recommender import encoders
@@ -15,6 +16,13 @@ from tests.factories import make_person
 # How long an example takes says how busy the machine is, and nothing of the code.
 hypothesis.settings.register_profile("medley", deadline=None)
 hypothesis.settings.load_profile("medley")
+
+
+@pytest.fixture(autouse=True)
+def _in_english() -> Iterator[None]:
+    """A request leaves its language to whatever comes after it in the same thread."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture(autouse=True)
