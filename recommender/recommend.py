@@ -217,7 +217,11 @@ def recommend(
         item = about_item and UUID(about_item)
     with transaction.atomic():
         side = store.person_side(
-            user_id, scenario=scenario, category=category, page=page if cursor else None
+            user_id,
+            scenario=scenario,
+            category=category,
+            page=page if cursor else None,
+            durable=False,
         )
         place = _place(side, scenario, category, item)
         if cursor is not None:
@@ -284,7 +288,7 @@ def recommend_rows(
     pages = sorted((begin_session() for _ in scenarios), key=lambda page: page.id, reverse=True)
     seed = new_seed() if seed is None else seed
     with transaction.atomic():
-        side = store.person_side(user_id, scenario=scenarios[0])
+        side = store.person_side(user_id, scenario=scenarios[0], durable=False)
         sides = [side, *store.sides_of_places(side, user_id, scenarios[1:])]
         read: dict[bool, tuple[Taste, Touched]] = {}
         drafts: list[_Draft] = []
@@ -376,9 +380,7 @@ def scores(user_id: int, item_ids: Sequence[int]) -> dict[int, float]:
             rotation=0.0,
             **unset,
         )
-        history = terms.side.history
-        taste = read_taste(history.item_ids, history.kinds, history.values, side.weights)
-        known = store.touched(side.space, side.version, taste.items)
+        taste, known = _read(terms)
         given = Ask("given", 1.0, len(item_ids), ids=np.array(item_ids, dtype=np.int64))
         they = _candidates(terms, taste, known, None, only=given)
     relevance = np.clip(they.weighed.parts.sum(axis=1), 0.0, 1.0)

@@ -133,14 +133,15 @@ def person_side(
     scenario: str | Scenario = HOME.slug,
     category: str | None = None,
     page: Page | None = None,
+    durable: bool = True,
 ) -> PersonSide:
     """The person, by the rules of a place. A scenario itself is one that is not saved yet.
 
-    page  which of a session is asked for, unless it is the first
+    page     which of a session is asked for, unless it is the first
+    durable  whether the rest of the transaction waits for the disk. Of what was served alone a
+             crash may take back the last moments; an outer transaction waits as it would have
 
-    One statement; and the settings for the rest of the transaction: of the vector search, and that
-    nobody waits for the disk. All that is written after it is what was served and learned, which a
-    crash of the database may take back whole; but an outer transaction waits as it would have.
+    One statement; and the settings of the vector search for the rest of the transaction.
 
     What is found is put in order of distance afterwards; in strict order the index would drop
     what it comes upon late, which costs a filtered search the more.
@@ -152,13 +153,14 @@ def person_side(
     now = datetime.now(UTC)
     lately = first_id(now - LATELY), first_id(now + timedelta(days=1))
     pages = (page.root, page.id, page.id, page.root, user_id) if page else ()
-    waits = "current_setting('synchronous_commit')" if connection.savepoint_ids else "'off'"
+    waits = durable or connection.savepoint_ids
+    commit = "current_setting('synchronous_commit')" if waits else "'off'"
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true),"
             f" set_config('hnsw.ef_search', '{EF_SEARCH}', true),"
             f" set_config('hnsw.max_scan_tuples', '{SCAN_TUPLES}', true),"
-            f" set_config('synchronous_commit', {waits}, true),"
+            f" set_config('synchronous_commit', {commit}, true),"
             " (SELECT ARRAY[id, dimension] FROM recommender_embeddingspace"
             "   WHERE status = 'active' AND modality = 'text'),"
             " (SELECT id FROM recommender_modelversion WHERE status = 'active'),"

@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from catalog.api import servers
 from catalog.models import Attribute, Feedback, Item, ServerKey, User
+from recommender import interests, learn
 from recommender.models import Job
 from tests.conftest import client_of
 from tests.factories import embed_and_learn, make_item, make_key
@@ -485,6 +486,20 @@ def test_scores_of_items_follow_what_a_person_likes(shop):
     boots, kettle, none = answer.json()["results"]
     assert (boots["item"], kettle["item"], none) == ("i6", "i2", {"item": "none", "score": None})
     assert 0 <= boots["score"] < kettle["score"] <= 1
+
+
+def test_scores_do_without_an_interest_that_was_switched_off(shop):
+    def lead_of_the_kettle() -> float:
+        asked = {"items": ["i2", "i6"]}
+        answer = shop.post("/api/v1/server/scores/?person=p", asked, format="json")
+        kettle, boots = answer.json()["results"]
+        return kettle["score"] - boots["score"]
+
+    person = User.objects.get(source="shop", external_id="p")
+    learn.refresh_person(person.pk)
+    assert lead_of_the_kettle() > 0.1
+    assert interests.choose(person.pk, person.interests.get().uuid, interests.OFF)
+    assert abs(lead_of_the_kettle()) < 0.01
 
 
 def test_metrics_count_what_there_is(shop):

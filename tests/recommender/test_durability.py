@@ -4,7 +4,7 @@ import pytest
 from django.db import connection, transaction
 
 from catalog.signals import feedback_recorded
-from recommender import store
+from recommender import interests, learn, store
 from recommender.recommend import recommend
 from tests.factories import embed_and_learn, give, make_item
 
@@ -42,6 +42,22 @@ def test_a_list_does_not_wait_for_the_disk_and_feedback_does(alice, noted):
     give(alice, items[0])
     assert noted == {"list": "off", "feedback": "on"}
     assert setting() == "on"
+
+
+def test_what_a_person_chooses_waits_though_their_side_is_read_for_it(alice, monkeypatch):
+    items = [make_item(f"kettle {n}") for n in range(5)]
+    embed_and_learn()
+    give(alice, items[0])
+    learn.refresh_person(alice.pk)
+    silence_interest, found = store.silence_interest, []
+
+    def silence(*args):
+        found.append(setting())
+        return silence_interest(*args)
+
+    monkeypatch.setattr(store, "silence_interest", silence)
+    assert interests.choose(alice.pk, alice.interests.get().uuid, interests.OFF)
+    assert found == ["on"]
 
 
 def test_within_a_transaction_of_somebody_else_it_is_theirs_to_say(alice, noted):
