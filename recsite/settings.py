@@ -309,11 +309,23 @@ SPECTACULAR_SETTINGS = {
 # Celery: state lives in Postgres (recommender.jobs), so a message may be lost or come twice.
 CELERY_BROKER_URL = redis_url(0)
 CELERY_TASK_DEFAULT_QUEUE = "default"
-# A GPU worker takes -Q embed alone. Without keys of their own each message would go to both.
-CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("default", "embed")]
+# A worker takes all queues, or those that -Q names: see docs/operations.md. Without keys of their
+# own each message would go to all of them.
+QUEUES = {
+    # For somebody who waits, and quick.
+    "default": ("learn", "email", "erase", "plan"),
+    # By the encoder, so on a GPU where there is one.
+    "embed": ("embed", "refill", "wish", "comment", "understand"),
+    # Reads what everybody said, minutes at a time.
+    "train": ("train", "calibrate", "popularity", "exposure"),
+    # Much of it, or slow, and nobody waits.
+    "bulk": ("image", "relearn", "archive", "sweep", "guests"),
+}
+CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in QUEUES]
 CELERY_TASK_ROUTES = {
-    f"recommender.tasks.{kind}": {"queue": "embed"}
-    for kind in ("embed", "refill", "wish", "comment", "understand")
+    f"recommender.tasks.{kind}": {"queue": queue}
+    for queue, kinds in QUEUES.items()
+    for kind in kinds
 }
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"

@@ -56,8 +56,10 @@ class Installation:
     def log_of(self, process: subprocess.Popen) -> Path:
         return self.data / f"{self.running.index(process)}.log"
 
-    def start_worker(self) -> subprocess.Popen:
-        return self.start("celery", "-A", "recsite", "worker", "--concurrency", "1")
+    def start_worker(self, queue: str | None = None) -> subprocess.Popen:
+        """One that takes a queue alone, or all."""
+        chosen = ["-Q", queue, "-n", f"{queue}@%h"] if queue else []
+        return self.start("celery", "-A", "recsite", "worker", "--concurrency", "1", *chosen)
 
     def start_relay(self) -> subprocess.Popen:
         return self.start("manage.py", "relay")
