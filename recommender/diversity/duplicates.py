@@ -9,7 +9,6 @@ alike.
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -57,11 +56,17 @@ def twins_of(vectors: np.ndarray, titles: Sequence[str]) -> np.ndarray:
     vectors, n = np.asarray(vectors, dtype=np.float32), len(titles)
     if vectors.ndim != 2 or len(vectors) != n:
         raise ValueError(f"shapes disagree: vectors {vectors.shape}, {n} titles")
-    cosines = vectors @ vectors.T
-    near = np.argwhere(np.triu(cosines >= min(SAME_TITLE_COSINE, LIKE_TITLE_COSINE), 1))
+    cosines = np.triu(vectors @ vectors.T, 1)
+    counted: dict[tuple[str, ...], int] = {}
+    number = np.array(
+        [counted.setdefault(numbers(plain(title)), len(counted)) for title in titles], np.int64
+    )
+    # What alike() asks that needs no letters, of all pairs at once: a pool has hundreds as near.
+    near = cosines >= min(SAME_TITLE_COSINE, LIKE_TITLE_COSINE)
+    near &= number[:, None] == number[None, :]
     twins = [
         (one, two)
-        for one, two in near.tolist()
+        for one, two in np.argwhere(near).tolist()
         if alike(titles[one], titles[two], float(cosines[one, two]))
     ]
     return np.array(twins, dtype=np.int64).reshape(-1, 2)
@@ -121,8 +126,9 @@ def plain(title: str) -> str:
 
 
 @lru_cache(50_000)
-def numbers(title: str) -> Counter[str]:
-    return Counter(NUMBER.findall(title))
+def numbers(title: str) -> tuple[str, ...]:
+    """Those in a plain title, whatever their order."""
+    return tuple(sorted(NUMBER.findall(title)))
 
 
 def trigram_likeness(one: str, other: str) -> float:

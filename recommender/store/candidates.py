@@ -17,9 +17,16 @@ from recommender.ranking.floor import STEP
 from recommender.ranking.model import LISTS, RELATED
 from recommender.ranking.scenario import About
 from recommender.ranking.steered import Steer
-from recommender.store.filters import Condition, which_hold
+from recommender.store.filters import Condition, all_of, which_hold
 from recommender.store.spaces import Space
-from recommender.store.sql import MOMENT, SHARED_TOPICS, SHOWN, as_text, from_binary
+from recommender.store.sql import (
+    MOMENT,
+    SHARED_TOPICS,
+    SHOWN,
+    as_array,
+    as_text,
+    from_binary,
+)
 from recommender.store.steering import not_muted, which_apply
 from recommender.store.versions import factors_of, related_of, stand_ins_of
 
@@ -172,22 +179,29 @@ def find(
     muted = not_muted(steering)
     may = Condition(f"{SHOWN}{muted.sql}", muted.params)
     branches, params = [], []
+    near = []  # of sources that look near a vector, without a filter: all in one branch
     for number, source in enumerate(sources):
+        if source.vector is not None and space is not None and only is None:
+            near.append((number, source))
+            continue
         if source.vector is not None and space is not None:
-            text, given = _nearest(space, source, may, only)
+            text, given = _nearest_that_pass(space, source, may, only)
         elif source.item_ids is not None:
-            text, given = _given(source)
+            text, given = _given(source, may, only)
         elif source.order in ORDERS:
             text, given = _ordered(source, may, only, limit)
         else:
             continue
         branches.append(f"(SELECT item_id, {number}, rank FROM ({text}) listed)")
         params += given
+    if near:
+        text, given = _nearest(space, near, may)
+        branches.append(f"({text})")
+        params += given
     if not branches:
         return _empty(space)
     say = " ".join(f"WHEN {n} THEN {source.weight:.6f}" for n, source in enumerate(sources))
     first, before = _matching(space, may, only)
-    passes, last = (f" AND {only.sql}", only.params) if only else ("", ())
     unwanted = " UNION SELECT id FROM catalog_item WHERE uuid = ANY(%s)" if without else ""
     applies, hold = which_apply(steering), which_hold(boosts)
     with connection.cursor() as cursor:
@@ -198,19 +212,16 @@ def find(
             # Rounded as reciprocal_rank() is, so that equals are equal however they add up.
             f" round(sum((CASE f.source {say} END) / ({CONSTANT} + f.rank)), 12) AS score,"
             " bit_or(1::bigint << f.source) AS sources FROM found f"
-            f" JOIN catalog_item i ON i.id = f.item_id WHERE {may.sql}{passes}"
             f" GROUP BY f.item_id ORDER BY score DESC, f.item_id LIMIT {int(limit)})"
             + _COLUMNS.format(steers=applies.sql, boosted=hold.sql)
             + " FROM fused f JOIN catalog_item i ON i.id = f.item_id"
             + _JOINS.format(space=space.id if space else 0)
             + " ORDER BY f.score DESC, f.item_id",
             [
-                list(seen),
+                as_array(seen),
                 *([list(without)] if without else []),
                 *before,
                 *params,
-                *may.params,
-                *last,
                 *applies.params,
                 *hold.params,
                 version,
@@ -240,7 +251,32 @@ def _matching(space: Space | None, may: Condition, only: Condition | None) -> tu
 
 
 def _nearest(
-    space: Space, source: Source, may: Condition, only: Condition | None
+    space: Space, sources: Sequence[tuple[int, Source]], may: Condition
+) -> tuple[str, list]:
+    """(item_id, number of the source, rank) of the nearest to each vector, without a filter.
+
+    One branch for all of them: a branch each would be planned each, for longer than it takes.
+    """
+    distance = f"{space.column} <=> q.vector"
+    asked = ", ".join(["(%s::int, %s::halfvec, %s::int)"] * len(sources))
+    return (
+        f"SELECT n.item_id, q.source, n.rank FROM (VALUES {asked}) q (source, vector, size),"
+        " LATERAL (SELECT item_id, row_number() OVER (ORDER BY distance, item_id) AS rank FROM"
+        f" (SELECT e.item_id, {distance} AS distance FROM recommender_itemembedding e"
+        " JOIN catalog_item i ON i.id = e.item_id"
+        f" WHERE e.space_id = {int(space.id)} AND {may.sql} AND e.item_id {UNSEEN}"
+        f" ORDER BY {distance} LIMIT q.size) nearest) n",
+        [
+            value
+            for number, source in sources
+            for value in (number, as_text(source.vector), int(source.limit))
+        ]
+        + [*may.params],
+    )
+
+
+def _nearest_that_pass(
+    space: Space, source: Source, may: Condition, only: Condition
 ) -> tuple[str, list]:
     """(item_id, rank) of the nearest to a vector."""
     vector = as_text(source.vector)
@@ -252,12 +288,6 @@ def _nearest(
         f" WHERE e.space_id = {int(space.id)} AND {may.sql} AND e.item_id {UNSEEN}"
     )
     ranked = "SELECT item_id, row_number() OVER (ORDER BY distance, item_id) AS rank FROM"
-    if only is None:
-        return f"{ranked} ({everything} ORDER BY {distance} {best}) nearest", [
-            vector,
-            *may.params,
-            vector,
-        ]
     # Among few matches; else by the index; and when that has gone as far as it may, among the rest.
     few = f"SELECT e.item_id, {distance} AS distance FROM near e ORDER BY distance {best}"
     many = f"{everything} AND {only.sql} AND {MANY}"
@@ -276,7 +306,7 @@ def nearest_passing(space: Space, source: Source, only: Condition) -> tuple[str,
     """A statement for the ids of the nearest of one source, as find() looks for them."""
     may = Condition(SHOWN, ())
     first, before = _matching(space, may, only)
-    text, params = _nearest(space, source, may, only)
+    text, params = _nearest_that_pass(space, source, may, only)
     return (
         f"WITH seen AS MATERIALIZED (SELECT 0::bigint AS id WHERE false),{first.rstrip(',')}"
         f" SELECT item_id FROM ({text}) listed ORDER BY rank LIMIT {int(source.limit)}",
@@ -284,12 +314,13 @@ def nearest_passing(space: Space, source: Source, only: Condition) -> tuple[str,
     )
 
 
-def _given(source: Source) -> tuple[str, list]:
-    """(item_id, rank) of given items."""
+def _given(source: Source, may: Condition, only: Condition | None) -> tuple[str, list]:
+    """(item_id, rank) of given items, which may have gone or been muted since they were kept."""
+    passes = all_of([may, only])
     return (
-        "SELECT id AS item_id, n AS rank FROM unnest(%s::bigint[]) WITH ORDINALITY AS q (id, n)"
-        f" WHERE id {UNSEEN}",
-        [[int(item) for item in source.item_ids]],
+        "SELECT q.id AS item_id, q.n AS rank FROM unnest(%s::bigint[]) WITH ORDINALITY q (id, n)"
+        f" JOIN catalog_item i ON i.id = q.id WHERE {passes.sql} AND q.id {UNSEEN}",
+        [as_array(source.item_ids), *passes.params],
     )
 
 

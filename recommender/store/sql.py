@@ -42,8 +42,13 @@ def of_counted(table: str) -> str:
 
 
 def as_text(vector: np.ndarray) -> str:
-    """A vector as pgvector reads it, with the digits that halfvec keeps."""
-    return "[" + ",".join(f"{x:.5g}" for x in vector.tolist()) + "]"
+    """A vector as pgvector reads it, rounded to what halfvec keeps."""
+    return str(vector.astype(np.float16).tolist())
+
+
+def as_array(numbers: Sequence[int]) -> str:
+    """Whole numbers as PostgreSQL reads an array: of thousands this takes a tenth of a list."""
+    return "{" + str(np.asarray(numbers, dtype=np.int64).tolist())[1:-1] + "}"
 
 
 def from_binary(rows: Sequence[bytes | memoryview | None], dimension: int) -> np.ndarray:
