@@ -6,6 +6,7 @@ make bench ARGS=steering
 make bench ARGS=api
 make bench ARGS=diversify
 make bench ARGS=ingest
+make bench ARGS=online
 make bench ARGS=reach
 make bench ARGS="quality --data ml-100k --split loo --system popularity"
 """
@@ -36,6 +37,8 @@ def main() -> int:
         measure(options, "api", sizes=[10_000, 100_000])
     if options.part == "steering":
         steering(options)
+    if options.part == "online":
+        measure(options, "online", sizes=[10_000])
     if options.part == "diversify":
         diversify.measure()
     if options.part in (None, "ingest"):
@@ -84,6 +87,11 @@ TABLES = {
         "bench.filters",
         "filter | items that pass | found too few | recall@200 | one search of 200 p50 ms | ratio"
         " | a whole list p50 ms | ratio",
+    ),
+    "online": (
+        "bench.online",
+        "items | people | likes a second | next list changed | candidates refreshed p50 s | p95"
+        " | longest | answer to a like p50 ms | people learned anew a second",
     ),
     "steering": ("bench.steering", "a list with | items | p50 ms | ratio"),
     "api": (

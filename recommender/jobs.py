@@ -24,14 +24,20 @@ WINDOW = 512  # jobs of a kind sent and not yet done: a backlog waits here, not 
 CHUNK = 64  # jobs a message, for kinds that are cheaper together
 GRACE_SECONDS = 60  # a message unanswered for so long is sent again
 LEASE_SECONDS = 60
-DELAY_SECONDS = {"learn": 1}  # so that a burst of feedback is learned from once
-TOGETHER = {"embed", "refill", "understand"}
+DELAY_SECONDS = {"learn": 0.5}  # so that a burst of feedback is learned from once
+TOGETHER = {"embed", "refill", "understand", "learn"}
 # Of what takes long and nobody waits for, so that what is new gets its turn in between.
 NARROW = {"understand": CHUNK, "refill": 4 * CHUNK}
 NOT_ERASED = (
     " WHERE NOT EXISTS (SELECT 1 FROM catalog_user WHERE id = key AND erased_at IS NOT NULL)"
 )
 _OPEN = "done_at IS NULL AND parked_at IS NULL"
+# A lease changes no column of an index, so a claim rewrites none: a HOT update.
+_AT_WORK = "coalesce(leased_until > now(), false)"
+_WAITS = (
+    "recommender_job.done_at IS NULL AND recommender_job.parked_at IS NULL"
+    " AND recommender_job.sent_at IS NULL"
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,10 @@ def request(kind: str, keys: Iterable[int]) -> None:
             " parked_at = NULL, done_at = NULL,"
             # what is at work keeps its lease; it is sent again when it closes
             " due_at = CASE WHEN recommender_job.leased_until > now()"
-            " THEN recommender_job.leased_until ELSE excluded.due_at END,"
+            " THEN recommender_job.leased_until"
+            # who never pauses is not put off for ever
+            f" WHEN {_WAITS} THEN least(recommender_job.due_at, excluded.due_at)"
+            " ELSE excluded.due_at END,"
             " sent_at = CASE WHEN recommender_job.leased_until > now()"
             " THEN recommender_job.sent_at END",
             [kind, DELAY_SECONDS.get(kind, 0), request_id.current(), keys],
@@ -77,15 +86,21 @@ def take() -> list[tuple[str, list[int]]]:
     """What to send now: (kind, job ids) a message. Marked as sent; call in autocommit."""
     messages: list[tuple[str, list[int]]] = []
     with connection.cursor() as cursor:
+        # From kind to kind by the index: of a long backlog one row is read.
         cursor.execute(
-            f"SELECT DISTINCT kind FROM recommender_job WHERE {_OPEN} AND due_at <= now()"
+            f"WITH RECURSIVE kinds AS ((SELECT kind FROM recommender_job WHERE {_OPEN}"
+            "   ORDER BY kind LIMIT 1) UNION ALL"
+            " SELECT (SELECT j.kind FROM recommender_job j WHERE j.kind > k.kind"
+            f"   AND {_OPEN} ORDER BY j.kind LIMIT 1) FROM kinds k WHERE k.kind IS NOT NULL)"
+            " SELECT kind FROM kinds k WHERE EXISTS (SELECT 1 FROM recommender_job j"
+            f" WHERE j.kind = k.kind AND {_OPEN} AND due_at <= now())"
         )
         for (kind,) in cursor.fetchall():
             cursor.execute(
                 f"WITH flying AS (SELECT count(*) AS n FROM recommender_job WHERE kind = %s"
-                f" AND {_OPEN} AND sent_at IS NOT NULL AND due_at > now()),"
+                f" AND {_OPEN} AND sent_at IS NOT NULL AND (due_at > now() OR {_AT_WORK})),"
                 f" due AS (SELECT id FROM recommender_job WHERE kind = %s AND {_OPEN}"
-                " AND due_at <= now() ORDER BY due_at, id"
+                f" AND due_at <= now() AND NOT {_AT_WORK} ORDER BY due_at, id"
                 " LIMIT greatest(0, %s - (SELECT n FROM flying)) FOR UPDATE SKIP LOCKED)"
                 " UPDATE recommender_job j SET sent_at = now(),"
                 " due_at = now() + make_interval(secs => %s)"
@@ -107,7 +122,7 @@ def give_back(job_ids: Sequence[int], *, seconds: float) -> None:
         cursor.execute(
             "UPDATE recommender_job SET sent_at = NULL,"
             " due_at = now() + make_interval(secs => %s)"
-            f" WHERE id = ANY(%s) AND {_OPEN} AND coalesce(leased_until <= now(), true)",
+            f" WHERE id = ANY(%s) AND {_OPEN} AND NOT {_AT_WORK}",
             [seconds, list(job_ids)],
         )
 
@@ -119,16 +134,15 @@ def claim(job_ids: Sequence[int]) -> list[Claim]:
             "UPDATE recommender_job SET parked_at = now(), leased_until = NULL,"
             " error = coalesce(nullif(error, ''), 'the worker died at each attempt')"
             f" WHERE id = ANY(%s) AND {_OPEN} AND attempts >= %s"
-            " AND coalesce(leased_until <= now(), true)",
+            f" AND NOT {_AT_WORK}",
             [list(job_ids), ATTEMPTS],
         )
         cursor.execute(
             "UPDATE recommender_job SET attempts = attempts + 1,"
-            " leased_until = now() + make_interval(secs => %s),"
-            " due_at = now() + make_interval(secs => %s)"
-            f" WHERE id = ANY(%s) AND {_OPEN} AND coalesce(leased_until <= now(), true)"
+            " leased_until = now() + make_interval(secs => %s)"
+            f" WHERE id = ANY(%s) AND {_OPEN} AND NOT {_AT_WORK}"
             " RETURNING id, key, version, attempts, cause",
-            [LEASE_SECONDS, LEASE_SECONDS, list(job_ids)],
+            [LEASE_SECONDS, list(job_ids)],
         )
         return [Claim(*row) for row in sorted(cursor.fetchall())]
 
@@ -142,10 +156,9 @@ def kept(claims: Sequence[Claim]) -> Iterator[None]:
         while not finished.wait(LEASE_SECONDS / 3):
             with connections["default"].cursor() as cursor:
                 cursor.execute(
-                    "UPDATE recommender_job SET leased_until = now() + make_interval(secs => %s),"
-                    " due_at = now() + make_interval(secs => %s)"
+                    "UPDATE recommender_job SET leased_until = now() + make_interval(secs => %s)"
                     f" WHERE id = ANY(%s) AND {_OPEN} AND leased_until IS NOT NULL",
-                    [LEASE_SECONDS, LEASE_SECONDS, ids],
+                    [LEASE_SECONDS, ids],
                 )
             connections["default"].close()
 

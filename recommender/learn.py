@@ -12,7 +12,7 @@ from django.db import transaction
 
 from recommender import jobs, store
 from recommender.candidates.peers import PEER_HISTORY, PEERS, taken_up
-from recommender.candidates.taste import read_taste
+from recommender.candidates.taste import read_affinities, read_taste
 from recommender.encoders import encoder_of
 from recommender.ranking.assemble import person_of, unit
 from recommender.ranking.explore import records
@@ -74,6 +74,7 @@ def refresh_person(user_id: int) -> None:
         ],
         seen=side.seen,
         limit=CANDIDATES,
+        bare=True,
     )
     store.put_candidates(user_id, pool.ids.tolist(), agreed=side.agrees)
     if side.unread:
@@ -82,13 +83,19 @@ def refresh_person(user_id: int) -> None:
 
 def _taken_up_by(peers: Sequence[store.Peer], weights: np.ndarray) -> np.ndarray:
     """Ids of what several of them took up of late, best first."""
+    if not peers:
+        return np.zeros(0, dtype=np.int64)
     said = [peer.history for peer in peers]
-    tastes = [read_taste(h.item_ids, h.kinds, h.values, weights) for h in said]
-    return taken_up(
-        np.array([peer.likeness for peer in peers]),
-        [taste.items for taste in tastes],
-        [taste.affinity for taste in tastes],
+    owners, items, affinities = read_affinities(
+        np.repeat(np.arange(len(said)), [len(history.item_ids) for history in said]),
+        np.concatenate([history.item_ids for history in said]),
+        [kind for history in said for kind in history.kinds],
+        np.concatenate([history.values for history in said]),
+        weights,
     )
+    ends = np.searchsorted(owners, np.arange(1, len(said)))
+    likeness = np.array([peer.likeness for peer in peers])
+    return taken_up(likeness, np.split(items, ends), np.split(affinities, ends))
 
 
 def read_comments(user_ids: Sequence[int]) -> None:

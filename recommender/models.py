@@ -462,7 +462,9 @@ class Job(models.Model):
         constraints = [models.UniqueConstraint(fields=["kind", "key"], name="job_once_a_key")]
         indexes = [
             models.Index(
-                fields=["due_at"], name="job_due", condition=Q(done_at=None, parked_at=None)
+                fields=["kind", "due_at"],
+                name="job_due_of_kind",
+                condition=Q(done_at=None, parked_at=None),
             ),
         ]
 

@@ -167,6 +167,7 @@ def find(
     steering: Sequence[Steer] = (),
     boosts: Sequence[Condition] = (),
     without: Sequence[UUID] = (),
+    bare: bool = False,
 ) -> Found:
     """Candidates of all sources that may be shown, fused by reciprocal rank: one statement.
 
@@ -175,6 +176,7 @@ def find(
     steering  what it mutes is left out; of the rest it is told what it speaks of
     boosts    of each item found it is told which of these are true of it
     without   public ids of items that are left out as what was seen is
+    bare      whether ids alone are read, which halves the time; all else of Found is empty then
     """
     muted = not_muted(steering)
     may = Condition(f"{SHOWN}{muted.sql}", muted.params)
@@ -204,6 +206,13 @@ def find(
     first, before = _matching(space, may, only)
     unwanted = " UNION SELECT id FROM catalog_item WHERE uuid = ANY(%s)" if without else ""
     applies, hold = which_apply(steering), which_hold(boosts)
+    given = [as_array(seen), *([list(without)] if without else []), *before, *params]
+    read = (
+        _COLUMNS.format(steers=applies.sql, boosted=hold.sql)
+        + " FROM fused f JOIN catalog_item i ON i.id = f.item_id"
+        + _JOINS.format(space=space.id if space else 0)
+        + " ORDER BY f.score DESC, f.item_id"
+    )
     with connection.cursor() as cursor:
         cursor.execute(
             f"WITH seen AS MATERIALIZED (SELECT unnest(%s::bigint[]) AS id{unwanted}),{first}"
@@ -213,20 +222,12 @@ def find(
             f" round(sum((CASE f.source {say} END) / ({CONSTANT} + f.rank)), 12) AS score,"
             " bit_or(1::bigint << f.source) AS sources FROM found f"
             f" GROUP BY f.item_id ORDER BY score DESC, f.item_id LIMIT {int(limit)})"
-            + _COLUMNS.format(steers=applies.sql, boosted=hold.sql)
-            + " FROM fused f JOIN catalog_item i ON i.id = f.item_id"
-            + _JOINS.format(space=space.id if space else 0)
-            + " ORDER BY f.score DESC, f.item_id",
-            [
-                as_array(seen),
-                *([list(without)] if without else []),
-                *before,
-                *params,
-                *applies.params,
-                *hold.params,
-                version,
-            ],
+            + (" SELECT item_id FROM fused ORDER BY score DESC, item_id" if bare else read),
+            given if bare else [*given, *applies.params, *hold.params, version],
         )
+        if bare:
+            ids = np.array([item for (item,) in cursor.fetchall()], dtype=np.int64)
+            return replace(_empty(space), ids=ids)
         return _found(cursor.fetchall(), space)
 
 

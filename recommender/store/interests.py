@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from recommender.candidates.silenced import Silenced
 from recommender.models import Candidates, Interest, InterestChoice
-from recommender.store.sql import from_binary
+from recommender.store.sql import as_text, from_binary
 
 SAME = 0.9  # cosine of an interest that is learned anew to what it was
 
@@ -78,36 +78,45 @@ def replace_interests(
     words: Sequence[dict],
 ) -> None:
     """One that is what it was keeps its public id. Call in a transaction."""
-    former = list(Interest.objects.filter(user_id=user_id, space_id=space_id))
-    taken = InterestChoice.objects.filter(user_id=user_id).values_list("uuid", flat=True)
-    known = _same(vectors, [row for row in former if row.uuid not in set(taken)])
-    Interest.objects.filter(user_id=user_id).delete()
-    Interest.objects.bulk_create(
-        Interest(
-            user_id=user_id,
-            space_id=space_id,
-            position=position,
-            weight=float(weights[position]),
-            embedding=vectors[position],
-            words=words[position],
-            **({"uuid": known[position]} if position in known else {}),
+    vectors = np.asarray(vectors, dtype=np.float32)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT uuid, halfvec_send(embedding) FROM recommender_interest i"
+            " WHERE user_id = %s AND space_id = %s AND NOT EXISTS (SELECT 1 FROM"
+            " recommender_interestchoice c WHERE c.user_id = i.user_id AND c.uuid = i.uuid)"
+            " ORDER BY position",
+            [user_id, space_id],
         )
-        for position in range(len(vectors))
-    )
+        known = _same(vectors, cursor.fetchall())
+        cursor.execute("DELETE FROM recommender_interest WHERE user_id = %s", [user_id])
+        cursor.execute(
+            "INSERT INTO recommender_interest"
+            " (uuid, user_id, space_id, position, weight, embedding, words)"
+            " SELECT coalesce(uuid, gen_random_uuid()), %s, %s, n - 1, weight, embedding::halfvec,"
+            " words::jsonb FROM unnest(%s::uuid[], %s::float8[], %s::text[], %s::text[])"
+            " WITH ORDINALITY AS t (uuid, weight, embedding, words, n)",
+            [
+                *[user_id, space_id],
+                [known.get(position) for position in range(len(vectors))],
+                [float(weight) for weight in weights],
+                [as_text(vector) for vector in vectors],
+                [json.dumps(said) for said in words],
+            ],
+        )
 
 
-def _same(vectors: np.ndarray, former: Sequence[Interest]) -> dict:
+def _same(vectors: np.ndarray, former: Sequence[tuple[UUID, bytes]]) -> dict[int, UUID]:
     """Position → the public id of the former interest that it is, the nearest pairs first."""
     if not former or not len(vectors):
         return {}
-    cosines = vectors @ np.array([row.embedding for row in former], dtype=np.float32).T
-    known: dict = {}
+    cosines = vectors @ from_binary([row for _, row in former], vectors.shape[1]).T
+    known: dict[int, UUID] = {}
     for at in np.argsort(-cosines, axis=None, kind="stable"):
         position, number = divmod(int(at), len(former))
         if cosines[position, number] < SAME:
             break
-        if position not in known and former[number].uuid not in known.values():
-            known[position] = former[number].uuid
+        if position not in known and former[number][0] not in known.values():
+            known[position] = former[number][0]
     return known
 
 

@@ -1,9 +1,11 @@
 """People of like taste: what is kept to find them, and what they did, without a name or an id.
 
-Who is near is found by reading the factors of everybody: 35 ms of a worker with 10⁵ people, so no
-index is kept up with every piece of feedback.
+Who is near is found by comparing with everybody, so no index is kept up with every piece of
+feedback. Where people are many a worker keeps for some seconds where they stand, and compares with
+a sample of very many.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +18,8 @@ from recommender.store.people import NEWEST, History, history_of
 from recommender.store.sql import as_text, counted
 
 PEOPLE_TOGETHER = 1000  # written by one statement
+MOST_COMPARED = 200_000  # people, 52 MB of a worker with 64 factors
+PEOPLE_A_SECOND = 10_000  # so many are kept for a second, 10⁵ for ten; a few are read each time
 
 
 @dataclass(frozen=True)
@@ -61,16 +65,62 @@ def peers(
     """
     if version is None or not factors.any():
         return []
+    crowd = _crowd_of(version, len(factors))
+    likeness = np.where(crowd.ids == user_id, 0.0, crowd.factors @ factors.astype(np.float32))
+    nearest = np.flatnonzero(likeness > 0)
+    if len(nearest) > limit:
+        least = np.partition(likeness[nearest], -limit)[-limit]
+        nearest = nearest[likeness[nearest] >= least]
+    nearest = nearest[np.lexsort((crowd.ids[nearest], -likeness[nearest]))][:limit]
+    if len(nearest) == 0:
+        return []
     with connection.cursor() as cursor:
         cursor.execute(
-            "WITH nearest AS MATERIALIZED ("
-            "  SELECT user_id, 1 - (factors <=> %s::halfvec) AS likeness"
-            "  FROM recommender_personfactors WHERE version_id = %s AND user_id <> %s"
-            "  ORDER BY likeness DESC, user_id LIMIT %s)"
-            " SELECT n.likeness, h.* FROM nearest n JOIN catalog_user u ON u.id = n.user_id"
+            "SELECT n.likeness, h.*"
+            " FROM unnest(%s::bigint[], %s::float8[]) AS n (user_id, likeness)"
+            " JOIN catalog_user u ON u.id = n.user_id"
             f" CROSS JOIN LATERAL ({NEWEST.format(user='u.id')}) h"
-            f" WHERE n.likeness > 0 AND u.erased_at IS NULL AND {AGREED}"
-            " ORDER BY n.likeness DESC, n.user_id",
-            [as_text(factors), version, user_id, limit, history],
+            f" WHERE u.erased_at IS NULL AND {AGREED} ORDER BY n.likeness DESC, n.user_id",
+            [crowd.ids[nearest].tolist(), likeness[nearest].tolist(), history],
         )
         return [Peer(likeness, history_of(*rest)) for likeness, *rest in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class _Crowd:
+    """Where people stand by a version, as this process read it a moment ago."""
+
+    version: int
+    ids: np.ndarray  # (p,) int64
+    factors: np.ndarray  # (p, f) float32 unit rows
+    until: float  # time.monotonic() up to which it is used
+
+
+_kept: _Crowd | None = None
+
+
+def _crowd_of(version: int, width: int) -> _Crowd:
+    """Of more than MOST_COMPARED people a sample of about so many, by pages of the table.
+
+    What somebody withdrew is not asked for, however old this is: see peers().
+    """
+    global _kept
+    if _kept and _kept.version == version and time.monotonic() < _kept.until:
+        return _kept
+    row = np.dtype([("id", ">i8"), ("head", ">i2", 2), ("factors", ">f2", width)])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT string_agg(int8send(user_id) || halfvec_send(factors), ''::bytea)"
+            " FROM recommender_personfactors TABLESAMPLE SYSTEM (least(100, %s / greatest(1,"
+            "   (SELECT reltuples FROM pg_class"
+            "    WHERE oid = 'recommender_personfactors'::regclass))))"
+            " WHERE version_id = %s AND vector_dims(factors) = %s",
+            [100.0 * MOST_COMPARED, version, width],
+        )
+        (data,) = cursor.fetchone()
+    rows = np.frombuffer(data or b"", dtype=row)
+    factors = rows["factors"].astype(np.float32)
+    factors /= np.linalg.norm(factors, axis=1, keepdims=True)
+    until = time.monotonic() + len(rows) // PEOPLE_A_SECOND
+    _kept = _Crowd(version, rows["id"].astype(np.int64), factors, until)
+    return _kept

@@ -11,6 +11,7 @@ from recommender.candidates.taste import (
     TAKEN_UP,
     Taste,
     affinity,
+    read_affinities,
     read_taste,
     taken_up,
 )
@@ -153,3 +154,29 @@ def test_no_item_is_both_liked_and_disliked_and_weights_are_between_0_and_1(even
     assert not set(likes(found)) & set(dislikes(found))
     assert len(set(likes(found))) == len(likes(found)) == len(found.weights)
     assert ((found.weights > 0) & (found.weights <= 1)).all()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 3),
+            st.integers(1, 5),
+            st.sampled_from(["like", "view", "hide", "rating"]),
+            st.sampled_from([0.5, 3.0, 5.0]),
+        )
+    )
+)
+def test_many_people_read_together_are_read_as_each_alone(events):
+    owners = np.array([event[0] for event in events], dtype=np.int64)
+    values = np.array([event[3] if event[2] == "rating" else NAN for event in events])
+    items = np.array([event[1] for event in events], dtype=np.int64)
+    kinds = [event[2] for event in events]
+    whose, which, counts = read_affinities(owners, items, kinds, values)
+    for owner in range(4):
+        mine = owners == owner
+        alone = read_taste(
+            items[mine], [k for k, m in zip(kinds, mine, strict=True) if m], values[mine]
+        )
+        order = np.argsort(alone.items)
+        assert which[whose == owner].tolist() == alone.items[order].tolist()
+        assert counts[whose == owner] == pytest.approx(alone.affinity[order])

@@ -54,6 +54,23 @@ def test_a_burst_of_feedback_is_learned_from_once():
     assert len(jobs.take()) == 1
 
 
+def test_who_never_pauses_is_learned_from_all_the_same():
+    jobs.request("learn", [1])
+    due = only("learn").due_at
+    jobs.request("learn", [1])
+    assert only("learn").due_at == due
+
+
+def test_people_are_learned_of_together_and_after_a_failure_alone():
+    jobs.request("learn", [1, 2])
+    later(2)
+    [(_, ids)] = jobs.take()
+    assert len(ids) == 2
+    jobs.fail(jobs.claim(ids), "ValueError: of one of them")
+    later()
+    assert [len(ids) for _, ids in jobs.take()] == [1, 1]
+
+
 def test_kinds_that_are_cheaper_together_are_sent_in_chunks(monkeypatch):
     monkeypatch.setattr(jobs, "CHUNK", 2)
     jobs.request("embed", [1, 2, 3])

@@ -1,14 +1,15 @@
 """People of like taste bring candidates, are never named, and only while they agree to it."""
 
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from catalog import services
-from catalog.models import Feedback, Item
+from catalog.models import Feedback, Item, User
 from recommender import learn, store, train
 from recommender.candidates.peers import PEER_HISTORY, PEERS
 from recommender.models import Candidates, Job, PersonFactors
@@ -17,6 +18,7 @@ from recommender.store.adoption import Adopted
 from tests.factories import import_feedback, make_item, make_person, make_version
 
 pytestmark = pytest.mark.django_db
+MEMORY = import_module("recommender.store.peers")  # by name: the package has a function called so
 ALICE = np.array([1.0, 0.0], dtype=np.float32)
 
 
@@ -55,6 +57,31 @@ def test_nobody_is_a_peer_of_themselves_or_of_who_is_not_alike(alice, version):
     person_at("opposite", [-1, 0], version)
     person_at("across", [0, 1], version)
     assert peers_of(alice, version) == []
+
+
+def test_of_very_many_people_a_sample_is_compared_with(alice, version, monkeypatch):
+    people = [User(email=f"p{n}@example.org", kind="imported") for n in range(3000)]
+    people = User.objects.bulk_create(people)
+    store.put_factors(version, [one.pk for one in people], np.tile(ALICE, (3000, 1)))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE recommender_personfactors")
+    assert len(peers_of(alice, version, limit=5000)) == 3000
+    monkeypatch.setattr(MEMORY, "MOST_COMPARED", 1000)
+    assert 0 < len(peers_of(alice, version, limit=5000)) < 2500
+
+
+def test_where_many_people_stand_is_kept_for_a_while_and_who_goes_is_gone(
+    alice, version, monkeypatch
+):
+    for name in ("near", "also near"):
+        person_at(name.replace(" ", "-"), [1, 0], version)
+    monkeypatch.setattr(MEMORY, "PEOPLE_A_SECOND", 0.01)
+    monkeypatch.setattr(MEMORY, "_kept", None)  # and as it was afterwards
+    assert len(peers_of(alice, version)) == 2
+    gone = PersonFactors.objects.first().user
+    services.set_consent(gone, False)
+    person_at("new", [1, 0], version)
+    assert len(peers_of(alice, version)) == 1  # the one who is gone is not asked, kept or not
 
 
 def test_of_a_peer_nothing_is_known_but_the_likeness_and_the_newest_feedback(alice, version):

@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from recommender import jobs
 
 log = logging.getLogger(__name__)
-BUSY_SECONDS, IDLE_SECONDS, TROUBLE_SECONDS = 0.2, 1.0, 2.0
+BUSY_SECONDS, IDLE_SECONDS, TROUBLE_SECONDS = 0.1, 0.3, 2.0
 
 
 class Command(BaseCommand):
