@@ -81,6 +81,8 @@ def touched(
     about    the public id of an item to read besides, if it is shown
     """
     space = space or Space(0, 1)
+    if not len(item_ids) and uuids is None and about is None:
+        return _touched([], space)  # of somebody new: nothing to ask
     asked = "SELECT * FROM unnest(%s::bigint[]) WITH ORDINALITY"
     if uuids is not None:
         asked = (
@@ -104,7 +106,10 @@ def touched(
             " ORDER BY q.n",
             [orderly, orderly, list(item_ids if uuids is None else uuids), about, version],
         )
-        rows = cursor.fetchall()
+        return _touched(cursor.fetchall(), space)
+
+
+def _touched(rows: list[tuple], space: Space) -> Touched:
     columns = list(zip(*rows, strict=True)) or [()] * 11
     ids, titles, uuids, vectors, related_ids, related_weights, *others, numbers = columns
     factors, text_factors, *kinds = others
@@ -312,6 +317,26 @@ def nearest_passing(space: Space, source: Source, only: Condition) -> tuple[str,
         f"WITH seen AS MATERIALIZED (SELECT 0::bigint AS id WHERE false),{first.rstrip(',')}"
         f" SELECT item_id FROM ({text}) listed ORDER BY rank LIMIT {int(source.limit)}",
         [*before, *params],
+    )
+
+
+def ordered_passing(
+    sources: Sequence[Source], only: Condition | None, *, pool: int
+) -> tuple[str, list]:
+    """A statement for (number, item_id) of each order, best first, as find() lists them for
+    anybody."""
+    may = Condition(SHOWN, ())
+    first, params = _matching(None, may, only)
+    parts = []
+    for number, source in enumerate(sources):
+        text, given = _ordered(source, may, only, pool)
+        parts.append(f"(SELECT {number} AS number, item_id, rank FROM ({text}) listed)")
+        params = (*params, *given)
+    return (
+        f"WITH seen AS MATERIALIZED (SELECT 0::bigint AS id WHERE false),{first}"
+        f" listed AS ({' UNION ALL '.join(parts)})"
+        " SELECT number, item_id FROM listed ORDER BY number, rank",
+        [*params],
     )
 
 
