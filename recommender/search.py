@@ -13,7 +13,7 @@ from recommender import store
 from recommender.candidates.fusion import reciprocal_rank
 from recommender.embeddings import centring
 from recommender.embeddings.encoder import EncoderError
-from recommender.encoders import encode_queries
+from recommender.encoders import encode_queries, query_vector
 from recommender.store import Condition, Facets, Facts
 from recommender.understanding import words
 
@@ -105,7 +105,7 @@ def by_meaning(query: str, only: Condition | None = None) -> list[int] | None:
     if space is None:
         return None
     try:
-        raw = encode_queries(space, [query])
+        raw = query_vector(space, query, lambda: encode_queries(space, [query]))
     except EncoderError as error:
         log.warning("search answers with words alone: %s", error)
         return None

@@ -170,7 +170,7 @@ CACHES = {
 }
 
 # Calls of the API are counted there; 0 is no limit.
-RATES_URL = redis_url(1)
+RATES_URL = SHARED_URL = redis_url(1)
 API_CALLS_A_MINUTE = env_int("API_CALLS_A_MINUTE", 600, low=0)  # of one person
 API_CALLS_A_MINUTE_FROM_ONE_ADDRESS = env_int("API_CALLS_A_MINUTE_FROM_ONE_ADDRESS", 3000, low=0)
 
@@ -411,6 +411,8 @@ DEFAULT_STRATEGY = env_choice(
     "DEFAULT_STRATEGY", "mixed", ("mmr", "msd", "dpp", "ssd", "xquad", "calibrated", "mixed")
 )
 MAX_PER_CREATOR = env_int("MAX_PER_CREATOR", 3, low=1, high=100)
+# For so long what is popular, trending and new is read once for all; 0 reads it for each.
+SHARED_LISTS_SECONDS = env_int("SHARED_LISTS_SECONDS", 30, low=0, high=600)
 # What makes two items of a list alike.
 SIMILARITY_WEIGHTS = env_shares(
     "SIMILARITY_WEIGHTS",

@@ -1,11 +1,14 @@
 """Fixtures of all tests: items that are embedded without a model, people, clients."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import hypothesis
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.utils import translation
+from redis import Redis, RedisError
 from rest_framework.test import APIClient
 
 from recommender import encoders
@@ -32,6 +35,7 @@ def _no_model(settings):
     And no place of a list is left to chance.
     """
     settings.EXPLORATION_SHARE = settings.ROTATION = 0.0
+    settings.SHARED_LISTS_SECONDS = 0  # and no list is a moment old
     # All tests come from one address.
     settings.SIGN_INS_AN_HOUR = settings.NEW_ACCOUNTS_AN_HOUR = 100_000
     settings.API_CALLS_A_MINUTE = settings.API_CALLS_A_MINUTE_FROM_ONE_ADDRESS = 0
@@ -41,6 +45,14 @@ def _no_model(settings):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.SECURE_SSL_REDIRECT = False
     encoders._loaded.clear()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nothing_shared_from_before() -> None:
+    """The database is new, and ids begin again."""
+    with suppress(RedisError), Redis.from_url(settings.SHARED_URL) as valkey:
+        for key in valkey.scan_iter("shared:*"):
+            valkey.delete(key)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,6 +1,6 @@
 """For servers: lists and scores on behalf of people, and what an operator watches."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from django.http import HttpResponse, QueryDict
 from drf_spectacular.types import OpenApiTypes
@@ -14,7 +14,7 @@ from catalog import queries
 from catalog.api import private
 from catalog.api.servers import Scope, ServerView
 from catalog.serializers import Strict, checked
-from recommender import jobs, store
+from recommender import jobs, shared, store
 from recommender.api import filter_checked
 from recommender.recommend import recommend, scores
 from recommender.serializers import (
@@ -145,13 +145,15 @@ class Metrics(ServerView):
     def get(self, request: Request) -> HttpResponse:
         """Counts, the queue and coverage, as Prometheus reads them."""
         checked(Strict, request.query_params)
-        lines = "\n".join(prometheus(store.sizes(), jobs.counts_by_kind()))
+        lines = "\n".join(prometheus(store.sizes(), jobs.counts_by_kind(), shared.counts()))
         return HttpResponse(
             lines + "\n", content_type=PROMETHEUS, headers={"Cache-Control": "private, no-store"}
         )
 
 
-def prometheus(sizes: dict[str, int], kinds: list[dict]) -> Iterator[str]:
+def prometheus(
+    sizes: dict[str, int], kinds: list[dict], readings: Sequence[tuple[str, str, int]] = ()
+) -> Iterator[str]:
     """
     >>> list(prometheus({"people": 3}, []))
     ['# TYPE medley_people gauge', 'medley_people 3']
@@ -163,3 +165,7 @@ def prometheus(sizes: dict[str, int], kinds: list[dict]) -> Iterator[str]:
         yield f"# TYPE medley_jobs_{name} gauge"
         for kind in kinds:
             yield f'medley_jobs_{name}{{kind="{kind["kind"]}"}} {kind[name]}'
+    if readings:
+        yield "# TYPE medley_shared_total counter"
+    for name, outcome, times in readings:
+        yield f'medley_shared_total{{what="{name}",outcome="{outcome}"}} {times}'

@@ -18,7 +18,6 @@ from recommender.store.candidates import (
     Named,
     Source,
     Touched,
-    find,
     touched,
 )
 from recommender.store.catalogue import (
@@ -116,6 +115,9 @@ from recommender.store.kept import (
 )
 from recommender.store.metrics import (
     sizes,
+)
+from recommender.store.orders import (
+    find,
 )
 from recommender.store.partitions import (
     Partition,

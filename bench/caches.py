@@ -1,0 +1,98 @@
+"""What is shared in Valkey: pages of a visitor with it warm, and without it.
+
+    python -m bench.caches ITEMS ROUNDS
+
+Makes a scratch database, fills it, and asks each page in turns, in one process and through all of
+the site's middleware: once with what is shared at hand, once with all of it removed a moment
+before, and once with Valkey gone and known to be. A query is encoded by the encoder process of
+this machine, if there is one at ENCODER_URL, else by none; the row then says so.
+"""
+
+import os
+import statistics
+import sys
+import time
+
+from bench.request import scratch_database
+
+
+def main(n_items: int, rounds: int) -> None:
+    import django
+
+    os.environ["LOG_LEVEL"] = "ERROR"
+    django.setup()
+    from django.conf import settings
+    from django.core.management import call_command
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+    from redis import Redis
+
+    from bench import catalogue
+    from recommender import learn, shared, store
+    from recommender.models import EmbeddingSpace, Scenario
+
+    settings.ALLOWED_HOSTS = ["testserver"]
+    settings.API_CALLS_A_MINUTE = settings.API_CALLS_A_MINUTE_FROM_ONE_ADDRESS = 0
+    call_command("migrate", verbosity=0)
+    catalogue.fill(n_items, n_people=100, likes=30)
+    EmbeddingSpace.objects.update(mean_query=[0.0] * catalogue.DIMENSION)
+    learn.refresh_popularity()
+    Scenario.objects.create(slug="kind", kind="category", position=1)
+    some = store.sample_item_ids(2_000)
+    store.index_words(some)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+    client, link = Client(), Redis.from_url(settings.SHARED_URL)
+    gone = shared.Valkey()
+    gone._asks_again_at = float("inf")
+    there = shared.Valkey()
+
+    def forget() -> None:
+        for key in link.scan_iter("shared:*:*:*"):
+            link.delete(key)
+
+    states = {"warm": there, "cold": there, "without": gone}
+    pages = {
+        "home list": "/",
+        "list of a category": "/?scenario=kind&category=category-1",
+        "the beginning": "/start/",
+        "search": "/search/?q=made+for+item+{n}",
+    }
+    for name, page in pages.items():
+        took = {state: [] for state in states}
+        statements = {}
+        for turn in range(-3, rounds):
+            address = page.format(n=turn % 5)
+            shared.valkey = there
+            client.get(address)
+            for state, valkey in states.items():
+                shared.valkey = valkey
+                if state == "cold":
+                    forget()
+                with CaptureQueriesContext(connection) as sent:
+                    begun = time.perf_counter()
+                    assert client.get(address).status_code == 200
+                    seconds = time.perf_counter() - begun
+                statements[state] = sum(
+                    not q["sql"].startswith(("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT"))
+                    for q in sent
+                )
+                if turn >= 0:
+                    took[state].append(1000 * seconds)
+        p50 = {state: statistics.median(times) for state, times in took.items()}
+        print(
+            f"| {name} | {n_items:,} |"
+            + "".join(f" {statements[state]} | {p50[state]:.1f} |" for state in states)
+            + f" {p50['warm'] / p50['without']:.2f} |",
+            flush=True,
+        )
+    forget()
+    connection.close()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recsite.settings")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as recsite.wsgi has it
+    with scratch_database():
+        main(int(sys.argv[1]), int(sys.argv[2]))
