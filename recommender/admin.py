@@ -54,7 +54,7 @@ class SpaceAdmin(ReadOnly):
     list_display = ["name", "status", "model", "dimension", "full", "index", "activated_at"]
     list_filter = ["status"]
     list_per_page = 10  # two statements a row
-    exclude = ["mean_item", "mean_query"]
+    exclude = ["mean_item", "mean_query", "probe"]
     readonly_fields = ["full", "index"]
     ordering = ["-id"]
 

@@ -75,6 +75,7 @@ def create_space(
         dimension=model.dimension,
         mean_item=[float(x) for x in means["item"]],
         mean_query=[float(x) for x in means["query"]],
+        probe=[float(x) for x in model.encode([encoder.PROBE], role="item")[0]],
     )
     if activate:
         activate_space(space)

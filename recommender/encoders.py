@@ -36,6 +36,7 @@ def encoder_of(space: EmbeddingSpace) -> Encoder:
             timeout_seconds=PATIENCE_SECONDS,
             dimension=space.dimension,
             digest=space.digest,
+            probe=space.probe,
         )
     return _loaded[space.id]
 
@@ -63,6 +64,7 @@ def encode_queries(
             space.model,
             dimension=space.dimension,
             digest=space.digest,
+            probe=space.probe,
             # Our own encoder process knows its model's prompts; a server elsewhere does not.
             prompts=space.settings.get("prompts") if space.backend == "http" else None,
             timeout_seconds=patience,

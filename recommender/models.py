@@ -56,6 +56,8 @@ class EmbeddingSpace(models.Model):
     # Subtracted from raw vectors, one per role; fixed when the space is made.
     mean_item = ArrayField(models.FloatField(), verbose_name=_("mean of items"))
     mean_query = ArrayField(models.FloatField(), verbose_name=_("mean of queries"))
+    # What its model makes of a fixed text, to know a server that holds another; old ones have none.
+    probe = ArrayField(models.FloatField(), null=True, editable=False)
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.BUILDING)
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
     activated_at = models.DateTimeField(_("activated"), null=True, editable=False)

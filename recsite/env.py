@@ -1,6 +1,7 @@
 """Read settings from the environment, loudly: a wrong value stops start-up."""
 
 import os
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -64,3 +65,24 @@ def env_shares(name: str, default: str, names: tuple[str, ...]) -> dict[str, flo
 
 def env_list(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
+
+
+def env_urls(name: str, default: str) -> str:
+    """Addresses of HTTP servers, separated by commas."""
+    value = os.environ.get(name, default)
+    if not all(_is_address(part.strip()) for part in value.split(",")):
+        raise ImproperlyConfigured(
+            f"{name}: use http:// or https:// addresses, without a user and a password, separated"
+            " by commas"
+        )
+    return value
+
+
+def _is_address(url: str) -> bool:
+    try:
+        found = urlsplit(url)
+        is_whole = bool(found.hostname) and found.port != 0
+    except ValueError:  # of a port that is none
+        return False
+    # A password in an address would be told to every log.
+    return is_whole and found.scheme in ("http", "https") and "@" not in found.netloc

@@ -9,7 +9,7 @@ from csp.constants import NONCE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
-from recsite.env import env_bool, env_choice, env_float, env_int, env_list, env_shares
+from recsite.env import env_bool, env_choice, env_float, env_int, env_list, env_shares, env_urls
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -368,7 +368,7 @@ EMBEDDING_MODEL = os.environ.get("EMBEDDING_MODEL", "multilingual-e5-small")
 EMBEDDING_BACKEND = env_choice(
     "EMBEDDING_BACKEND", "transformers", ("transformers", "http", "hashing")
 )
-ENCODER_URL = os.environ.get("ENCODER_URL", f"http://127.0.0.1:{ENCODER_PORT}/v1")
+ENCODER_URL = env_urls("ENCODER_URL", f"http://127.0.0.1:{ENCODER_PORT}/v1")
 ENCODER_TIMEOUT_SECONDS = env_float("ENCODER_TIMEOUT_SECONDS", 0.2, low=0.01, high=60)
 
 # People

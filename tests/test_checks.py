@@ -5,6 +5,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from recsite import checks
+from recsite.env import env_urls
 
 
 class Answers:
@@ -52,3 +53,18 @@ def test_the_first_connection_of_a_process_refuses_an_unfit_database(monkeypatch
     monkeypatch.setattr(checks, "problems", lambda cursor: ["pgvector is too old"])
     with pytest.raises(ImproperlyConfigured, match="pgvector is too old"):
         checks.refuse_unfit(None, connection)
+
+
+@pytest.mark.parametrize(
+    "value", ["", "gpu1:8080/v1", "http://", "http://u:secret@gpu1/v1", "http://gpu1:99999", "a,b"]
+)
+def test_addresses_that_are_none_stop_the_start_and_no_password_is_told(value, monkeypatch):
+    monkeypatch.setenv("ENCODER_URL", f"http://gpu0/v1, {value}")
+    with pytest.raises(ImproperlyConfigured, match="ENCODER_URL: use http") as caught:
+        env_urls("ENCODER_URL", "")
+    assert "secret" not in str(caught.value)
+
+
+def test_several_addresses_are_taken(monkeypatch):
+    monkeypatch.setenv("ENCODER_URL", "http://gpu0:8080/v1, https://gpu1/v1")
+    assert env_urls("ENCODER_URL", "") == "http://gpu0:8080/v1, https://gpu1/v1"

@@ -15,6 +15,8 @@ HUB_ID = re.compile(r"[^\W_][\w.-]*/[^\W_][\w.-]*(@[\w.-]+)?")
 # Files of a model folder on which its vectors depend; the rest is documents and other formats.
 MODEL_FILES = (".json", ".safetensors", ".model", ".txt")
 MANIFEST = "MANIFEST.json"  # ours: where the folder came from
+# Its vector is kept with a space: a server that gives another does not hold the space's model.
+PROBE = "A blue kettle boils water for two cups of tea. 一只蓝色的水壶在烧水。"
 
 
 class EncoderError(Exception):
@@ -60,6 +62,7 @@ def load(
     timeout_seconds: float = 0.2,
     prompts: Mapping[Role, str] | None = None,
     digest: str | None = None,
+    probe: Sequence[float] | None = None,
 ) -> Encoder:
     """The encoder that the settings mean, ready to encode.
 
@@ -67,10 +70,11 @@ def load(
     dimension        what the caller's space expects: another one is refused. Backend hashing makes
                      it so; backend http asks the server if it is None
     truncate_dim     keep so many leading dimensions, for models trained for it (Matryoshka)
-    url              of backend http, up to and with "/v1"
+    url              of backend http, up to and with "/v1"; several are separated by commas
     timeout_seconds  of backend http, for a query
     prompts          put before a text by role, instead of those of the model folder
     digest           what the caller's space was made with: another one is refused
+    probe            of backend http: the vector of PROBE that the caller's space was made with
     Raises           EncoderError, whose message says what to do
     """
     # Each backend loads its libraries; torch alone costs 3 s and 220 MB.
@@ -93,6 +97,7 @@ def load(
             model,
             dimension=dimension,
             digest=digest,
+            probe=probe,
             prompts=prompts,
             timeout_seconds=timeout_seconds,
         )
