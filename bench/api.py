@@ -85,7 +85,7 @@ def main(n_items: int, rounds: int) -> None:
         with connection.execute_wrapper(note):
             answer = get(address, turn)
         assert answer.status_code == 200, answer.content[:300]
-        own = [n for n, (sql, _) in enumerate(statements) if '"catalog_token"' not in sql]
+        own = [n for n, (sql, _) in enumerate(statements) if "catalog_token" not in sql]
         return Asked([statements[n] for n in own], answer.json(), any(begun[n] for n in own))
 
     known: dict[tuple[str, int], Asked] = {}

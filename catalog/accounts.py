@@ -14,7 +14,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.core.signing import BadSignature, TimestampSigner
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
@@ -59,15 +59,29 @@ def new_token(user: User, request: HttpRequest) -> tuple[Token, str]:
     )
 
 
+_TOKEN, _USER = ([f.attname for f in model._meta.concrete_fields] for model in (Token, User))
+_COLUMNS = ", ".join([*(f"t.{name}" for name in _TOKEN), *(f"u.{name}" for name in _USER)])
+_TOKEN_OF = (
+    f"SELECT {_COLUMNS}"
+    f" FROM {Token._meta.db_table} t JOIN {User._meta.db_table} u ON u.id = t.user_id"
+    " WHERE t.digest = %s AND t.expiry > %s AND u.is_active AND u.erased_at IS NULL"
+)
+
+
 def token_of(digest: str) -> Token | None:
-    """The token with its person, if it is in force: one statement."""
-    found = (
-        Token.objects.filter(digest=digest, expiry__gt=timezone.now())
-        .select_related("user")
-        .first()
-    )
-    is_in_force = found and found.user.is_active and found.user.erased_at is None
-    return found if is_in_force else None
+    """The token with its person, if it is in force: one statement.
+
+    Its text is made once: every call of the API begins here, and a queryset takes as long to say it
+    as the database to answer.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_TOKEN_OF, [digest, timezone.now()])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    token = Token.from_db(DEFAULT_DB_ALIAS, _TOKEN, row[: len(_TOKEN)])
+    token.user = User.from_db(DEFAULT_DB_ALIAS, _USER, row[len(_TOKEN) :])
+    return token
 
 
 def note_use(token: Token, request: HttpRequest) -> None:
