@@ -9,10 +9,11 @@ class RecommenderConfig(AppConfig):
 
     def ready(self) -> None:
         from recommender import receivers
-        from recommender.store import kept
+        from recommender.store import kept, replicas
 
         receivers.connect()
         kept.register()
+        replicas.prepare()
         post_migrate.connect(list_kinds, sender=self, dispatch_uid="recommender.list_kinds")
         post_migrate.connect(make_months, sender=self, dispatch_uid="recommender.make_months")
 

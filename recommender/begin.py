@@ -229,5 +229,5 @@ def suggestions(user_id: int, *, limit: int, page: int = 1) -> list[Facts]:
         wanted,
         VARIETY,
     )[wanted - limit :]
-    facts = store.facts(found.ids[order])
-    return [facts[int(item)] for item in found.ids[order]]
+    facts = store.facts(found.ids[order], shown=True)
+    return [facts[int(item)] for item in found.ids[order] if int(item) in facts]

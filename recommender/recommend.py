@@ -257,7 +257,7 @@ def recommend(
             made = _Made(_rows_kept(kept, side), kept.report, None, kept.settings["has_next"])
         else:
             draft = _draft(terms, page, taste, known, about, keep=keep)
-            facts = store.facts(draft.items)
+            facts = store.facts(draft.items, shown=True)
             if keep and not store.put_served(user_id, [draft.as_kept()]):
                 made = None
             else:
@@ -310,7 +310,7 @@ def recommend_rows(
             taste, known = read[terms.by_date]
             about = _about(place, None, taste, known)
             drafts.append(_draft(terms, page, taste, known, about, keep=True))
-        facts = store.facts([item for draft in drafts for item in draft.items])
+        facts = store.facts([item for draft in drafts for item in draft.items], shown=True)
         store.put_served(
             user_id,
             [
@@ -942,11 +942,12 @@ def _rows(draft: _Draft, facts: dict[int, Facts]) -> list[Shown]:
                 wishes.texts[reason.wish] if reason.wish is not None else "",
                 bool(draft.terms.items),
             ),
-            similar=[facts[int(item)] for item in pool.ids[same]],
+            similar=[facts[int(item)] for item in pool.ids[same] if int(item) in facts],
         )
         for place, (row, reason, same) in enumerate(
             zip(ranked.order, draft.reasons, draft.twins, strict=True), start=1
         )
+        if int(pool.ids[row]) in facts  # it may have been hidden meanwhile
     ]
 
 
@@ -973,14 +974,15 @@ def similar(
         instead = shown_for(twins_of(found.vectors, found.titles), in_order)
         rows = np.flatnonzero(instead == np.arange(len(instead)))[:limit]
         twins = [np.flatnonzero(instead == row)[1:] for row in rows]  # the first of them is itself
-        facts = store.facts(found.ids[np.concatenate([rows, *twins])])
+        facts = store.facts(found.ids[np.concatenate([rows, *twins])], shown=True)
     return [
         Shown(
             place,
             facts[int(found.ids[row])],
             float(np.clip(found.vectors[row] @ known.vectors[0], 0, 1)),
             None,
-            [facts[int(item)] for item in found.ids[same]],
+            [facts[int(item)] for item in found.ids[same] if int(item) in facts],
         )
         for place, (row, same) in enumerate(zip(rows, twins, strict=True), start=1)
+        if int(found.ids[row]) in facts
     ]

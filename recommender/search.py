@@ -60,9 +60,9 @@ def search(
         limit=2 * DEEP if facets else offset + limit + 1,
     ).tolist()
     some = fused[offset : offset + limit]
-    facts = store.facts(some)
+    facts = store.facts(some, shown=True)
     return Found(
-        [facts[item] for item in some],
+        [facts[item] for item in some if item in facts],
         near is not None,
         corrected,
         [spelling for alternatives in spellings for spelling in alternatives],

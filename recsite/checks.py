@@ -2,7 +2,7 @@
 
 from django.core.checks import Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.signals import connection_created
 
 MIN_POSTGRES = 160000
@@ -50,7 +50,7 @@ def database_is_fit(app_configs, databases=(), **kwargs) -> list[Error]:
 def refuse_unfit(sender, connection, **kwargs) -> None:
     """Celery drops the results of checks, so the first connection of each process looks too."""
     global _looked
-    if not _looked:
+    if not _looked and connection.alias == DEFAULT_DB_ALIAS:
         _looked = True
         with connection.cursor() as cursor:
             if found := problems(cursor):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, InternalError, OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -22,6 +22,7 @@ from catalog.services import Refused
 log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 DEEPEST = 20
+READ_ONLY = "25006"  # state of an error: this server takes no writes
 KEPT = ("Content-Language", "Vary", "Allow", "Retry-After")  # of an answer that takes our shape
 STATUS_OF_REFUSAL = {
     "conflict": 409,
@@ -102,13 +103,23 @@ def _known(error: Exception) -> tuple[int, str, str] | None:
         return STATUS_OF_REFUSAL.get(error.code, 400), error.code, error.message
     if isinstance(error, RequestDataTooBig):
         return 413, "too_large", _("The request is larger than 1 MB.")
-    if isinstance(error, OperationalError | InterfaceError):
+    if isinstance(error, OperationalError | InterfaceError) or _is_read_only(error):
         log.error("the database did not answer: %s", error)
         return 503, "unavailable", _("Please try again in a moment.")
     if isinstance(error, DataError | UnicodeError | RecursionError | SuspiciousOperation):
         log.info("refused: %s", error)
         return 400, "unreadable", _("The request cannot be read.")
     return None
+
+
+def _is_read_only(error: Exception) -> bool:
+    """Whether the server became a standby beneath an open connection, which is given up then: the
+    next one goes to the server that takes writes."""
+    if isinstance(error, InternalError) and getattr(error.__cause__, "sqlstate", "") == READ_ONLY:
+        if connection.connection is not None:
+            connection.connection.close()  # for good: a pool would lend it again
+        return True
+    return False
 
 
 def _respond(status: int, code: str, detail: str, *, errors: list[dict] | None = None) -> Response:

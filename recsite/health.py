@@ -1,9 +1,13 @@
 """Is this process alive; can it answer? Readiness needs the database, not Valkey or a model."""
 
+from dataclasses import asdict
+
 from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+
+from recommender.store import replicas
 
 
 @never_cache
@@ -23,4 +27,7 @@ def ready(request: HttpRequest) -> JsonResponse:
         return JsonResponse({"status": "no database", "detail": str(error)[:200]}, status=503)
     if not migrated:
         return JsonResponse({"status": "not migrated"}, status=503)
-    return JsonResponse({"status": "ok"})
+    said = {"status": "ok"}
+    if states := replicas.states():  # of which none has to answer
+        said["replicas"] = [asdict(state) for state in states]
+    return JsonResponse(said)

@@ -4,11 +4,13 @@ import logging
 import time
 
 from django.conf import settings
+from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
 from django.middleware.gzip import GZipMiddleware
 from django.utils.cache import patch_vary_headers
 
 from catalog import request_id
+from recommender.store import replicas
 
 HEADER = "X-Request-ID"
 API = "/api/"
@@ -64,3 +66,19 @@ class ApiGZipMiddleware(GZipMiddleware):
         if not request.path_info.startswith(API) or request.path_info.startswith(SECRETS):
             return response
         return super().process_response(request, response)
+
+
+class ReplicasMiddleware:
+    """Whoever only reads may be answered from replicas. Who writes reads what they wrote."""
+
+    def __init__(self, get_response) -> None:
+        if not settings.REPLICAS:
+            raise MiddlewareNotUsed
+        self.get_response = get_response
+        replicas.watch().begin()  # so that the first request finds something known
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method not in ("GET", "HEAD"):
+            return self.get_response(request)
+        with replicas.may_be_used():
+            return self.get_response(request)

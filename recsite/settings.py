@@ -3,11 +3,13 @@
 import os
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from csp.constants import NONCE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 
 from recsite.env import env_bool, env_choice, env_float, env_int, env_list, env_shares, env_urls
 
@@ -96,6 +98,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "catalog.session_store.NoteUse",
+    "recsite.middleware.ReplicasMiddleware",
 ]
 
 ROOT_URLCONF = "recsite.urls"
@@ -117,35 +120,61 @@ TEMPLATES = [
 ]
 
 
-def database(url: str) -> dict:
-    parts = urlsplit(url)
-    if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
-        raise ImproperlyConfigured("DATABASE_URL: use postgresql://user:password@host:port/name")
+def database(url: str, name: str = "DATABASE_URL") -> dict:
+    """An entry of DATABASES from a URL of libpq: several hosts, options behind a question mark."""
+    usual = ImproperlyConfigured(f"{name}: use postgresql://user:password@host:port/name")
+    if urlsplit(url).scheme not in ("postgres", "postgresql"):
+        raise usual
+    try:
+        given = conninfo_to_dict(url)
+    except ProgrammingError:  # its message may hold the password
+        raise usual from None
+    if not given.get("dbname") or not given.get("port", "5432").replace(",", "0").isdecimal():
+        raise usual
+    if "," in given.get("host", ""):  # whichever of them takes writes, also after a failover
+        given.setdefault("target_session_attrs", "read-write")
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(parts.path.strip("/")),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": parts.hostname or "",
-        "PORT": parts.port or 5432,
+        "NAME": given.pop("dbname"),
+        "USER": given.pop("user", ""),
+        "PASSWORD": given.pop("password", ""),
+        "HOST": given.pop("host", ""),
+        "PORT": given.pop("port", 5432),
         "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": env_bool("TRANSACTION_POOLING", False),
         "OPTIONS": {
             "connect_timeout": env_int("DATABASE_CONNECT_TIMEOUT", 3, low=1, high=60),
             # A request that waits longer than this has failed; workers raise it for bulk work.
             "options": f"-c statement_timeout={env_int('STATEMENT_TIMEOUT_MS', 5000)}"
-            " -c lock_timeout=2000 -c idle_in_transaction_session_timeout=30000",
+            " -c lock_timeout=2000 -c idle_in_transaction_session_timeout=30000"
+            f" {given.pop('options', '')}".rstrip(),
+            **given,
         },
     }
 
 
 DATABASES = {"default": database(DATABASE_URL)}
+# Copies that follow the primary: lists are looked for there while they are no further behind.
+REPLICAS = []
+for number, url in enumerate(env_list("REPLICA_URLS"), start=1):
+    REPLICAS.append(f"replica{number}")
+    DATABASES[REPLICAS[-1]] = database(url, "REPLICA_URLS") | {
+        # Each thread keeps its own: a pool would wait for a frozen server for ever. One that is
+        # broken is noticed by the statement, which the primary answers then.
+        "CONN_MAX_AGE": 1800,
+        "CONN_HEALTH_CHECKS": False,
+        "TEST": {"MIRROR": "default"},
+    }
+REPLICA_LAG_SECONDS = env_float("REPLICA_LAG_SECONDS", 5.0, low=0.5, high=3600)
 if env_bool("DATABASE_POOL", False):  # web processes only: Celery closes a pool after each task
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
         "max_size": env_int("DATABASE_POOL_SIZE", 4, low=1, high=100),
         "timeout": 5,
         "max_lifetime": 1800,
+        # Then it begins anew with the next request: the pauses between tries grow with each, and
+        # the site would stay away for as long again as its database was.
+        "reconnect_timeout": 2,
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -23,6 +23,7 @@ from recommender.serializers import (
     ShownOut,
     recommendation_out,
 )
+from recommender.store import replicas
 
 MOST_SCORED = 200
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -145,14 +146,19 @@ class Metrics(ServerView):
     def get(self, request: Request) -> HttpResponse:
         """Counts, the queue and coverage, as Prometheus reads them."""
         checked(Strict, request.query_params)
-        lines = "\n".join(prometheus(store.sizes(), jobs.counts_by_kind(), shared.counts()))
+        lines = "\n".join(
+            prometheus(store.sizes(), jobs.counts_by_kind(), shared.counts(), replicas.states())
+        )
         return HttpResponse(
             lines + "\n", content_type=PROMETHEUS, headers={"Cache-Control": "private, no-store"}
         )
 
 
 def prometheus(
-    sizes: dict[str, int], kinds: list[dict], readings: Sequence[tuple[str, str, int]] = ()
+    sizes: dict[str, int],
+    kinds: list[dict],
+    readings: Sequence[tuple[str, str, int]] = (),
+    states: Sequence[replicas.State] = (),
 ) -> Iterator[str]:
     """
     >>> list(prometheus({"people": 3}, []))
@@ -169,3 +175,9 @@ def prometheus(
         yield "# TYPE medley_shared_total counter"
     for name, outcome, times in readings:
         yield f'medley_shared_total{{what="{name}",outcome="{outcome}"}} {times}'
+    for name in ("is_used", "behind_seconds") if states else ():
+        yield f"# TYPE medley_replica_{name} gauge"
+        for state in states:
+            value = getattr(state, name)
+            told = "+Inf" if value is None else float(value)
+            yield f'medley_replica_{name}{{name="{state.name}"}} {told}'

@@ -133,7 +133,6 @@ from recommender.store.peers import (
     put_factors,
 )
 from recommender.store.people import (
-    EF_SEARCH,
     History,
     NewList,
     PersonSide,
@@ -192,6 +191,7 @@ from recommender.store.spaces import (
     status_now,
 )
 from recommender.store.sql import (
+    EF_SEARCH,
     as_text,
     from_binary,
 )

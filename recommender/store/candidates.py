@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields, replace
 from uuid import UUID
 
 import numpy as np
-from django.db import connection
 
 from recommender.candidates.fusion import CONSTANT
 from recommender.ranking.assemble import ORDERLY, Known
@@ -18,6 +17,7 @@ from recommender.ranking.model import LISTS, RELATED
 from recommender.ranking.scenario import About
 from recommender.ranking.steered import Steer
 from recommender.store.filters import Condition, all_of, which_hold
+from recommender.store.replicas import item_side, on_primary, reader, stay_on_primary
 from recommender.store.spaces import Space
 from recommender.store.sql import (
     MOMENT,
@@ -74,12 +74,32 @@ def touched(
     about: UUID | None = None,
     uuids: Sequence[UUID] | None = None,
 ) -> Touched:
-    """Vectors and titles of items, and what a version learned of them.
+    """Vectors and titles of items, and what a version learned of them: one statement, or another
+    of the primary for an item so new that the replica that was asked does not have it.
 
     uuids    in the place of ids: those of them that are shown
     orderly  so many of them with all lists of related items, the others with that of taste alone
     about    the public id of an item to read besides, if it is shown
     """
+    asked = space, version, item_ids, orderly, about, uuids
+    found = _read_touched(*asked)
+    wanted = len(item_ids if uuids is None else uuids)
+    is_all = len(found.ids) == wanted and (about is None or found.about is not None)
+    if is_all or on_primary():
+        return found
+    stay_on_primary()
+    return _read_touched(*asked)
+
+
+@item_side
+def _read_touched(
+    space: Space | None,
+    version: int | None,
+    item_ids: Sequence[int],
+    orderly: int,
+    about: UUID | None,
+    uuids: Sequence[UUID] | None,
+) -> Touched:
     space = space or Space(0, 1)
     if not len(item_ids) and uuids is None and about is None:
         return _touched([], space)  # of somebody new: nothing to ask
@@ -89,7 +109,7 @@ def touched(
             "SELECT i.id, q.n FROM unnest(%s::uuid[]) WITH ORDINALITY q (uuid, n)"
             f" JOIN catalog_item i ON i.uuid = q.uuid AND {SHOWN}"
         )
-    with connection.cursor() as cursor:
+    with reader().cursor() as cursor:
         cursor.execute(
             "SELECT i.id, i.title, i.uuid, halfvec_send(e.embedding),"
             " CASE WHEN q.n <= %s THEN l.related_ids"
@@ -161,6 +181,7 @@ class Found:
     now: float  # the database's clock, seconds since 1970
 
 
+@item_side
 def find(
     space: Space | None,
     sources: Sequence[Source],
@@ -218,7 +239,7 @@ def find(
         + _JOINS.format(space=space.id if space else 0)
         + " ORDER BY f.score DESC, f.item_id"
     )
-    with connection.cursor() as cursor:
+    with reader().cursor() as cursor:
         cursor.execute(
             f"WITH seen AS MATERIALIZED (SELECT unnest(%s::bigint[]) AS id{unwanted}),{first}"
             f" found (item_id, source, rank) AS ({' UNION ALL '.join(branches)}),"

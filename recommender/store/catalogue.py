@@ -19,6 +19,7 @@ from recommender.filtering.fields import FIELDS, fields_with
 from recommender.store.candidates import Source, nearest_passing
 from recommender.store.filters import Condition, condition_of, declared
 from recommender.store.items import FACTS, Facts, facts_of
+from recommender.store.replicas import item_side, reader
 from recommender.store.spaces import Space
 from recommender.store.sql import SCAN_TUPLES, SHOWN, TOPICS
 from recommender.store.topics import TopicOfItem
@@ -125,10 +126,12 @@ def item_in_full(uuid: UUID) -> Full | None:
 # --- search -------------------------------------------------------------------------------------
 
 
+@item_side
 def nearest_that_pass(space: Space, vector: np.ndarray, only: Condition, *, limit: int) -> list:
     """Ids of the shown items nearest to a unit vector that meet a condition: as many as there are,
     up to the limit."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    link = reader()
+    with transaction.atomic(using=link.alias), link.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true),"
             f" set_config('hnsw.ef_search', '{max(40, min(1000, int(limit)))}', true),"
@@ -172,6 +175,7 @@ _OF_EACH = {
 FACETS = tuple(_OF_EACH)
 
 
+@item_side
 def facets(item_ids: Sequence[int], fields: Sequence[str]) -> Facets:
     """Counts of the values that items have, for some of FACETS: one statement."""
     parts = " UNION ALL ".join(
@@ -181,7 +185,7 @@ def facets(item_ids: Sequence[int], fields: Sequence[str]) -> Facets:
         + (")" if field == "price" else f" LIMIT {MOST_VALUES})")
         for field in fields
     )
-    with connection.cursor() as cursor:
+    with reader().cursor() as cursor:
         cursor.execute(
             "WITH of AS MATERIALIZED (SELECT id, kind, language, price FROM catalog_item"
             f" WHERE id = ANY(%s)) {parts}",

@@ -14,6 +14,7 @@ from catalog.models import Item
 from recommender.embeddings.text import item_text
 from recommender.models import EmbeddingSpace, ItemEmbedding
 from recommender.store.filters import Condition
+from recommender.store.replicas import item_side, reader
 from recommender.store.spaces import Space
 from recommender.store.sql import SCAN_TUPLES, SHOWN, TOPICS, as_text, from_binary
 from recommender.understanding import words
@@ -191,11 +192,15 @@ def facts_of(row: Sequence, **changed) -> Facts:
     return replace(facts, **changed) if changed else facts
 
 
-def facts(item_ids: Sequence[int]) -> dict[int, Facts]:
-    """Everything to show of the items of one page: one statement."""
+def facts(item_ids: Sequence[int], *, shown: bool = False) -> dict[int, Facts]:
+    """Everything to show of the items of one page: one statement, of the primary.
+
+    shown  only of those that may be shown now, whatever a replica knew when they were looked for
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {FACTS} FROM catalog_item i WHERE i.id = ANY(%s)",
+            f"SELECT {FACTS} FROM catalog_item i WHERE i.id = ANY(%s)"
+            + (f" AND {SHOWN}" if shown else ""),
             [[int(item) for item in item_ids]],
         )
         return {row[0]: facts_of(row) for row in cursor.fetchall()}
@@ -234,10 +239,11 @@ def standing(uuid: UUID) -> Standing | None:
     return Standing(*row[0]) if row else None
 
 
+@item_side
 def items_with_words(query: str, *, limit: int, only: Condition | None = None) -> list[int]:
     """Shown items that match a tsquery literal, and a condition if there is one, best first."""
     passes, params = (f" AND ({only.sql})", only.params) if only else ("", ())
-    with connection.cursor() as cursor:
+    with reader().cursor() as cursor:
         cursor.execute(
             "SELECT w.item_id FROM recommender_itemwords w JOIN catalog_item i ON i.id = w.item_id"
             f" WHERE w.tokens @@ %s::tsquery AND {SHOWN}{passes}"
@@ -248,9 +254,10 @@ def items_with_words(query: str, *, limit: int, only: Condition | None = None) -
         return [row[0] for row in cursor.fetchall()]
 
 
+@item_side
 def known_words(asked: Sequence[str]) -> dict[str, int]:
     """Those Latin words that stand in some item, with how many items, counted up to 100."""
-    with connection.cursor() as cursor:
+    with reader().cursor() as cursor:
         cursor.execute(
             "SELECT word, (SELECT count(*) FROM (SELECT 1 FROM recommender_itemwords"
             "   WHERE tokens @@ word::tsquery LIMIT 100) found)"
@@ -260,13 +267,15 @@ def known_words(asked: Sequence[str]) -> dict[str, int]:
         return dict(cursor.fetchall())
 
 
+@item_side
 def nearest_items(
     space: Space, vector: np.ndarray, *, limit: int, without: Sequence[int] = ()
 ) -> list[tuple[int, float]]:
     """Shown items nearest to a unit vector: (item id, cosine), best first."""
     distance = f"{space.column} <=> %s::halfvec({int(space.dimension)})"
     text = as_text(vector)
-    with transaction.atomic(), connection.cursor() as cursor:
+    link = reader()
+    with transaction.atomic(using=link.alias), link.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('hnsw.iterative_scan', 'strict_order', true),"
             f" set_config('hnsw.ef_search', '{max(40, min(1000, int(limit)))}', true),"

@@ -12,13 +12,13 @@ from dataclasses import astuple, replace
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 
 from recommender.ranking.steered import Steer
 from recommender.shared import Shared, as_json
 from recommender.store import candidates
 from recommender.store.candidates import FILLERS, Found, Source, ordered_passing
 from recommender.store.filters import Condition
+from recommender.store.replicas import item_side, reader
 from recommender.store.spaces import Space
 
 SPARE = 150  # more than a list asks for, in the place of what one has seen or what has gone
@@ -89,9 +89,10 @@ def shared_orders(sources: Sequence[Source], only: Condition | None) -> list[lis
     """Ids of each order, best first, SPARE more than asked for; as they were some seconds ago."""
     asked = [replace(source, limit=source.limit + SPARE) for source in sources]
 
+    @item_side
     def read() -> list[list[int]]:
         text, params = ordered_passing(asked, only, pool=0)
-        with connection.cursor() as cursor:
+        with reader().cursor() as cursor:
             cursor.execute(text, params)
             rows = cursor.fetchall()
         return [[item for n, item in rows if n == number] for number in range(len(asked))]

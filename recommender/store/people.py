@@ -32,11 +32,10 @@ from recommender.store.interests import SILENCED, replace_interests, silenced_of
 from recommender.store.scenarios import HOME, PLACES, ROW, Place, places_of, scenario_in
 from recommender.store.served import SESSION, Session, packed, session_of
 from recommender.store.spaces import Space
-from recommender.store.sql import LIVE, SCAN_TUPLES, UNWANTED, from_binary
+from recommender.store.sql import EF_SEARCH, LIVE, SCAN_TUPLES, UNWANTED, from_binary
 from recommender.store.weights import CHANGED_WEIGHTS
 
 LATELY = timedelta(days=60)  # the last list is looked for among those; older parts are not read
-EF_SEARCH = 120  # of the lists of one request, each of which is shorter
 
 
 @dataclass(frozen=True)

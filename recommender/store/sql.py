@@ -19,6 +19,7 @@ TOPICS = (
 # Ids of what an item of a statement about `catalog_item i` shares with others.
 SHARED_TOPICS = f"ARRAY(SELECT it.topic_id FROM {TOPICS} WHERE it.item_id = i.id AND t.is_shared)"
 MOMENT = "coalesce(i.published_at, i.created_at)"
+EF_SEARCH = 120  # of the lists of one request, each of which is shorter
 SCAN_TUPLES = 40_000  # how far a filtered vector search may go on
 
 
