@@ -11,7 +11,7 @@ ifeq ($(if $(HOME),$(wildcard $(HOME)/.)),)
 export HOME := $(CURDIR)/.data/home
 endif
 
-.PHONY: help demo lists client test test-all bench services stop clean setup
+.PHONY: help demo lists client test test-all bench bench-million services stop clean setup
 
 help:
 	@echo 'make demo          the whole site with demo data, in the foreground (PORT=8001 moves it)'
@@ -21,6 +21,7 @@ help:
 	@echo 'make test          linters, contracts, deployment check and the quick tests'
 	@echo 'make test-all      and the slow ones: faults, load, fuzzing, the demo'
 	@echo 'make bench         the measured numbers of bench/README.md'
+	@echo 'make bench-million the same requests at a million items: builds the catalogue once, and keeps it'
 	@echo 'make services      start PostgreSQL and Valkey alone; make stop stops them'
 	@echo 'make clean         list what set-up and running made; YES=1 removes it'
 
@@ -46,6 +47,9 @@ test-all: setup
 
 bench: setup
 	@exec $(PY) -m bench $(ARGS)
+
+bench-million: setup
+	@exec $(PY) -m bench million $(ARGS)
 
 services: setup
 	@exec $(PY) -m recsite.local.services start

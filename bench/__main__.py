@@ -1,6 +1,7 @@
 """Measure what bench/README.md says: `make bench`, or a part of it.
 
-make bench ARGS="requests --items=10000"
+make bench ARGS="scale --items=10000 --rounds=30"
+make bench-million
 make bench ARGS=filters
 make bench ARGS=steering
 make bench ARGS=api
@@ -29,8 +30,8 @@ def main() -> int:
         from recsite.local import services
 
         services.start()
-    if options.part in (None, "requests"):
-        measure(options, "requests", sizes=[10_000, 100_000])
+    if options.part in (None, "scale", "million"):
+        scale(options)
     if options.part in (None, "filters"):
         measure(options, "filters", sizes=[100_000])
     if options.part in (None, "api"):
@@ -61,12 +62,15 @@ def parsed(words: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "part",
         nargs="?",
-        choices=[*TABLES, "diversify", "quality", "reach"],
+        choices=[*TABLES, "scale", "million", "diversify", "quality", "reach"],
         help="all if omitted",
     )
-    requests = parser.add_argument_group("requests, filters, steering and api")
-    requests.add_argument("--items", type=int, action="append", help="sizes of the catalogue")
-    requests.add_argument("--rounds", type=int, default=ROUNDS)
+    sizes = parser.add_argument_group("scale, million, filters, steering and api")
+    sizes.add_argument("--items", type=int, action="append", help="sizes of the catalogue")
+    sizes.add_argument("--rounds", type=int)
+    sizes.add_argument(
+        "--requests", type=int, help="of scale: so many, for the memory of a web process; 0: none"
+    )
     quality = parser.add_argument_group("quality", "each may be given again; part of a name does")
     quality.add_argument("--data", action="append", help="ml-100k, or a data set in BENCH_DATA")
     quality.add_argument("--split", action="append", help="loo, utemporal, temporal, cold, folds")
@@ -78,11 +82,6 @@ def parsed(words: list[str]) -> argparse.Namespace:
 # What measures a part, and the columns of its table.
 TABLES = {
     "ingest": ("bench.ingest", "what | ours | beside | theirs | ratio | aim"),
-    "requests": (
-        "bench.request",
-        "items | GET p50 ms | p95 | its vector statement p50 ms | ratio"
-        " | one search of 200 p50 ms | ratio | recall@200 | web process MB | torch",
-    ),
     "filters": (
         "bench.filters",
         "filter | items that pass | found too few | recall@200 | one search of 200 p50 ms | ratio"
@@ -101,6 +100,20 @@ TABLES = {
 }
 
 
+def scale(options: argparse.Namespace) -> None:
+    from bench.scale import run
+
+    part = options.part or "scale"
+    run.main(
+        run.Options(
+            part,
+            options.items or run.SIZES[part],
+            options.rounds or run.ROUNDS,
+            run.REQUESTS[part] if options.requests is None else options.requests,
+        )
+    )
+
+
 def steering(options: argparse.Namespace) -> list[str]:
     return measure(options, "steering", sizes=[5_000])
 
@@ -111,7 +124,7 @@ def measure(options: argparse.Namespace, part: str, *, sizes: list[int]) -> list
     rows = []
     for size in options.items or sizes:
         done = subprocess.run(
-            [sys.executable, "-m", module, str(size), str(options.rounds)],
+            [sys.executable, "-m", module, str(size), str(options.rounds or ROUNDS)],
             stdout=subprocess.PIPE,
             text=True,
             check=True,
@@ -119,7 +132,7 @@ def measure(options: argparse.Namespace, part: str, *, sizes: list[int]) -> list
         rows.append(done.stdout.strip())
         print(rows[-1], flush=True)
     arguments = "".join(f" --items={n}" for n in options.items or ())
-    arguments += f" --rounds={options.rounds}" if options.rounds != ROUNDS else ""
+    arguments += f" --rounds={options.rounds}" if options.rounds else ""
     command = f'make bench ARGS="{part}{arguments}"'
     title = f"| {columns} |\n|{'---|' * (columns.count('|') + 1)}\n"
     today = datetime.now(UTC).date()

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from bench.request import scratch_database
+from bench.site import scratch_database
 
 PEOPLE = 20
 HOME = "/api/v1/home/?scenarios=home,fresh,trending,because&limit=10"

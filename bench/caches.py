@@ -13,7 +13,7 @@ import statistics
 import sys
 import time
 
-from bench.request import scratch_database
+from bench.site import scratch_database
 
 
 def main(n_items: int, rounds: int) -> None:

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from bench.request import scratch_database
+from bench.site import scratch_database
 
 NEAREST = 200
 # What is asked for, in words and as a filter. Prices are 0 to 999 whatever the item is like; the

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import psycopg
 
-from bench.request import _status, free_port, scratch_database, web
+from bench.site import free_port, megabytes, scratch_database, web
 
 CLIENTS, BATCH, SECONDS, TURNS, TOPICS = 8, 100, 4, 3, 20
 FEEDBACK_ROWS = 300_000
@@ -62,7 +62,7 @@ def main(n_items: int) -> None:
         )
     )
     port = free_port()
-    with web(port, workers=2) as process:
+    with web(port) as process:
         items(n_items, key, port, process.pid)
         prepare_feedback()
         people = list(User.objects.filter(source="bench").order_by("pk")[:CLIENTS])
@@ -172,17 +172,6 @@ def answered(link: http.client.HTTPConnection, path: str, body: bytes, headers: 
     text = answer.read()
     assert answer.status in (200, 201, 207), (answer.status, text[:500])
     return text
-
-
-def megabytes(parent: int) -> float:
-    """Resident memory of the workers below the master."""
-    children = [pid for pid in os.listdir("/proc") if pid.isdigit()]
-    sizes = [
-        int(status["VmRSS"].split()[0])
-        for status in map(_status, children)
-        if status.get("PPid") == str(parent)
-    ]
-    return sum(sizes) / 1024
 
 
 # --- feedback -------------------------------------------------------------------------------------

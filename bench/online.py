@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import urllib3
 
-from bench.request import free_port, web
+from bench.site import free_port, web
 
 RATE, CLIENTS, WARM_SECONDS = 50, 12, 5
 SPEAKERS = 1_000  # people who give feedback, at random
@@ -206,7 +206,7 @@ def main(n_items: int, rounds: int) -> None:
         cursor.execute("SELECT uuid::text FROM catalog_item ORDER BY id LIMIT 10000")
         uuids = [uuid for (uuid,) in cursor.fetchall()]
     seconds, port = max(20, rounds / 5), free_port()
-    with open(f"{os.environ['MEDLEY_DATA']}/processes.log", "w") as log, web(port, workers=2):
+    with open(f"{os.environ['MEDLEY_DATA']}/processes.log", "w") as log, web(port):
         processes = [
             started("manage.py", "relay", log=log),
             started("-m", "celery", "-A", "recsite", "worker", "--concurrency", "1", log=log),

@@ -14,7 +14,7 @@ import sys
 import time
 from unittest import mock
 
-from bench.request import scratch_database
+from bench.site import scratch_database
 
 REPORT = ("report_of", "explanation_of")
 # What is steered, and whether there is a report; the last is what all are compared with.

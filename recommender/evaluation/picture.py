@@ -34,12 +34,15 @@ def picture(
     chosen: Spot | None = None,
     ground: str = "",
     ink: str = "currentColor",
+    x_marks: Mapping[str, float] | None = None,
+    y_marks: Mapping[str, float] | None = None,
 ) -> str:
     """SVG of some lines, by their names.
 
     across, up  what x and y are
     chosen      a spot with a ring around it
     ground      a colour to lie behind it all, for a file that is shown anywhere
+    x_marks, y_marks  what stands at the axes and where; five numbers at equal steps where none is
     """
     spots = [spot for line in lines.values() for spot in line]
     if not spots:
@@ -61,15 +64,18 @@ def picture(
     ]
     if ground:
         parts.append(f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{ground}"/>')
-    for number in range(5):
-        x = x_low + (x_high - x_low) * number / 4
-        y = y_low + (y_high - y_low) * number / 4
-        parts.append(
-            f'<path d="M{LEFT} {y_of(y)}H{RIGHT}M{x_of(x)} {TOP}V{BOTTOM}" stroke="{ink}"'
-            ' stroke-opacity="0.15" fill="none"/>'
-            f'<text x="{LEFT - 8}" y="{y_of(y) + 4}" text-anchor="end">{y:.3f}</text>'
-            f'<text x="{x_of(x)}" y="{BOTTOM + 18}" text-anchor="middle">{x:.3f}</text>'
-        )
+    for text, x in (x_marks or _fifths(x_low, x_high)).items():
+        if x_low <= x <= x_high:
+            parts.append(
+                f'<path d="M{x_of(x)} {TOP}V{BOTTOM}" stroke="{ink}" stroke-opacity="0.15"/>'
+                f'<text x="{x_of(x)}" y="{BOTTOM + 18}" text-anchor="middle">{text}</text>'
+            )
+    for text, y in (y_marks or _fifths(y_low, y_high)).items():
+        if y_low <= y <= y_high:
+            parts.append(
+                f'<path d="M{LEFT} {y_of(y)}H{RIGHT}" stroke="{ink}" stroke-opacity="0.15"/>'
+                f'<text x="{LEFT - 8}" y="{y_of(y) + 4}" text-anchor="end">{text}</text>'
+            )
     parts.append(
         f'<text x="{(LEFT + RIGHT) / 2}" y="{HEIGHT - 10}" text-anchor="middle">{escape(across)}'
         f'</text><text transform="translate(14 {(TOP + BOTTOM) / 2}) rotate(-90)"'
@@ -107,6 +113,10 @@ def _ends(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     room = (high - low) * 0.05 or 0.01
     return low - room, high + room
+
+
+def _fifths(low: float, high: float) -> dict[str, float]:
+    return {f"{value:.3f}": value for value in (low + (high - low) * n / 4 for n in range(5))}
 
 
 def _mark(number: int, x: float, y: float) -> str:
