@@ -7,6 +7,7 @@ make bench ARGS=steering
 make bench ARGS=api
 make bench ARGS=diversify
 make bench ARGS=ingest
+make bench ARGS="embedding --items=600"
 make bench ARGS=online
 make bench ARGS=reach
 make bench ARGS="quality --data ml-100k --split loo --system popularity"
@@ -44,6 +45,8 @@ def main() -> int:
         diversify.measure()
     if options.part in (None, "ingest"):
         measure(options, "ingest", sizes=[100_000])
+    if options.part == "embedding":  # ten minutes on a thread
+        measure(options, "embedding", sizes=[5_000])
     if options.part in (None, "quality"):
         from bench.quality import run
 
@@ -63,7 +66,7 @@ def parsed(words: list[str]) -> argparse.Namespace:
         "part",
         nargs="?",
         choices=[*TABLES, "scale", "million", "diversify", "quality", "reach"],
-        help="all if omitted",
+        help="all if omitted, but for what takes long",
     )
     sizes = parser.add_argument_group("scale, million, filters, steering and api")
     sizes.add_argument("--items", type=int, action="append", help="sizes of the catalogue")
@@ -91,6 +94,11 @@ TABLES = {
         "bench.online",
         "items | people | likes a second | next list changed | candidates refreshed p50 s | p95"
         " | longest | answer to a like p50 ms | people learned anew a second",
+    ),
+    "embedding": (
+        "bench.embedding",
+        "texts | a worker, texts/s | sentence-transformers, texts/s | ratio | largest difference"
+        " of a vector's number",
     ),
     "steering": ("bench.steering", "a list with | items | p50 ms | ratio"),
     "api": (

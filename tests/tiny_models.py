@@ -38,6 +38,7 @@ def tiny_bert(
     pooling: str | Sequence[str] = "mean",
     prompts: Mapping[str, str] | None = None,
     dense: Sequence[tuple[int, int, str]] = (),
+    bias: bool = True,
     normalize: bool = True,
     include_prompt: bool = True,
     max_length: int = 64,
@@ -89,6 +90,7 @@ def tiny_bert(
         pooling=[pooling] if isinstance(pooling, str) else list(pooling),
         prompts=prompts,
         dense=dense,
+        bias=bias,
         normalize=normalize,
         include_prompt=include_prompt,
         max_length=max_length,
@@ -101,6 +103,7 @@ def tiny_bert(
 def tiny_qwen(
     folder: Path,
     *,
+    pooling: str = "lasttoken",
     padding_side: str = "left",
     prompts: Mapping[str, str] | None = None,
     include_prompt: bool = True,
@@ -111,10 +114,67 @@ def tiny_qwen(
 
     end_mark  the tokenizer ends each text with a token of its own, as Qwen3-Embedding does
     """
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3Model, set_seed
+    from transformers import Qwen3Config, Qwen3Model, set_seed
 
     set_seed(0)
+    tokenizer = _bytes_tokenizer(folder, end_mark=end_mark, padding_side=padding_side)
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        intermediate_size=64,
+        max_position_embeddings=256,
+        initializer_range=0.5,
+    )
+    Qwen3Model(config).save_pretrained(folder)
+    _write_sidecars(
+        folder,
+        pooling=[pooling],
+        prompts=prompts,
+        include_prompt=include_prompt,
+        max_length=max_length,
+    )
+    return folder
+
+
+def tiny_gemma(
+    folder: Path,
+    *,
+    prompts: Mapping[str, str] | None = None,
+    dense: Sequence[tuple[int, int, str]] = (),
+) -> Path:
+    """A model of 2 layers and 32 dimensions that reads both ways within a window, as
+    EmbeddingGemma does."""
+    from transformers import Gemma3TextConfig, Gemma3TextModel, set_seed
+
+    set_seed(0)
+    tokenizer = _bytes_tokenizer(folder, end_mark=True, padding_side="right")
+    config = Gemma3TextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        intermediate_size=64,
+        max_position_embeddings=256,
+        use_bidirectional_attention=True,
+        sliding_window=16,
+        pad_token_id=0,
+        initializer_range=0.5,
+    )
+    Gemma3TextModel(config).save_pretrained(folder)
+    _write_sidecars(folder, pooling=["mean"], prompts=prompts, dense=dense)
+    return folder
+
+
+def _bytes_tokenizer(folder: Path, *, end_mark: bool, padding_side: str):
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
     alphabet = ["<|endoftext|>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
     numbers = {piece: number for number, piece in enumerate(alphabet)}
     pieces = Tokenizer(models.BPE(numbers, merges=[]))
@@ -131,26 +191,7 @@ def tiny_qwen(
         model_max_length=128,
     )
     tokenizer.save_pretrained(folder)
-    config = Qwen3Config(
-        vocab_size=len(tokenizer),
-        hidden_size=WIDTH,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-        intermediate_size=64,
-        max_position_embeddings=256,
-        initializer_range=0.5,
-    )
-    Qwen3Model(config).save_pretrained(folder)
-    _write_sidecars(
-        folder,
-        pooling=["lasttoken"],
-        prompts=prompts,
-        include_prompt=include_prompt,
-        max_length=max_length,
-    )
-    return folder
+    return tokenizer
 
 
 def _write_sidecars(
@@ -159,6 +200,7 @@ def _write_sidecars(
     pooling: list[str],
     prompts: Mapping[str, str] | None = None,
     dense: Sequence[tuple[int, int, str]] = (),
+    bias: bool = True,
     normalize: bool = True,
     include_prompt: bool = True,
     max_length: int = 64,
@@ -175,7 +217,7 @@ def _write_sidecars(
     write(folder / "1_Pooling" / "config.json", {**config, "include_prompt": include_prompt})
     for number, (width_in, width_out, activation) in enumerate(dense, start=2):
         layers.append((f"{number}_Dense", "Dense"))
-        _write_dense(folder / f"{number}_Dense", width_in, width_out, activation)
+        _write_dense(folder / f"{number}_Dense", width_in, width_out, activation, bias)
     if normalize:
         layers.append((f"{len(layers)}_Normalize", "Normalize"))
     types = [OLD_TYPE.format(kind) if old_names else NEW_TYPES[kind] for _, kind in layers]
@@ -193,7 +235,7 @@ def _write_sidecars(
     write(folder / "config_sentence_transformers.json", {"prompts": dict(prompts or {})})
 
 
-def _write_dense(folder: Path, width_in: int, width_out: int, activation: str) -> None:
+def _write_dense(folder: Path, width_in: int, width_out: int, activation: str, bias: bool) -> None:
     import torch
     from safetensors.torch import save_file
 
@@ -205,11 +247,11 @@ def _write_dense(folder: Path, width_in: int, width_out: int, activation: str) -
         {
             "in_features": width_in,
             "out_features": width_out,
-            "bias": True,
+            "bias": bias,
             "activation_function": name,
         },
     )
-    linear = torch.nn.Linear(width_in, width_out)
+    linear = torch.nn.Linear(width_in, width_out, bias=bias)
     save_file(
         {f"linear.{key}": value.detach() for key, value in linear.named_parameters()},
         folder / "model.safetensors",
