@@ -9,6 +9,7 @@ make bench ARGS=diversify
 make bench ARGS=ingest
 make bench ARGS="embedding --items=600"
 make bench ARGS=online
+make bench ARGS=web
 make bench ARGS=reach
 make bench ARGS="quality --data ml-100k --split loo --system popularity"
 """
@@ -39,6 +40,8 @@ def main() -> int:
         measure(options, "api", sizes=[10_000, 100_000])
     if options.part == "steering":
         steering(options)
+    if options.part == "web":
+        measure(options, "web", sizes=[10_000])
     if options.part == "online":
         measure(options, "online", sizes=[10_000])
     if options.part == "diversify":
@@ -99,6 +102,10 @@ TABLES = {
         "bench.embedding",
         "texts | a worker, texts/s | sentence-transformers, texts/s | ratio | largest difference"
         " of a vector's number",
+    ),
+    "web": (
+        "bench.web",
+        "server | p50 ms, one client | p50 ms, 8 clients | p99 | lists a second | ratio | MB",
     ),
     "steering": ("bench.steering", "a list with | items | p50 ms | ratio"),
     "api": (

@@ -70,9 +70,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def web(port: int, **environment: str) -> Iterator[subprocess.Popen]:
-    """The web processes as the Procfile starts them, without limits on calls."""
-    command = parse_procfile((CHECKOUT / "Procfile").read_text()).processes["web"]
+def web(port: int, command: str = "", **environment: str) -> Iterator[subprocess.Popen]:
+    """The web processes as the Procfile starts them, without limits on calls; or by a command."""
+    command = command or parse_procfile((CHECKOUT / "Procfile").read_text()).processes["web"]
     process = subprocess.Popen(
         ["sh", "-c", command],
         cwd=CHECKOUT,
@@ -81,6 +81,7 @@ def web(port: int, **environment: str) -> Iterator[subprocess.Popen]:
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PORT": str(port),
             "LOG_LEVEL": "WARNING",
+            "DATABASE_POOL": "True",
             "API_CALLS_A_MINUTE": "0",
             "API_CALLS_A_MINUTE_FROM_ONE_ADDRESS": "0",
         }

@@ -103,8 +103,11 @@ def measured(at: Served) -> dict:
 
 
 @contextlib.contextmanager
-def served(n_items: int, work: Path, say) -> Iterator[Served]:
-    """A catalogue of so many items, with web processes and a Valkey of its own."""
+def catalogue_of(n_items: int, work: Path, say) -> Iterator[tuple[dict[str, str], Prepared]]:
+    """A catalogue of so many items, what is asked of it, and the environment of its site.
+
+    The database is kept; the Valkey is its own and empty.
+    """
     with contextlib.ExitStack() as stack:
         say(f"{n_items:,} items: the catalogue")
         url = site.kept_database(
@@ -115,10 +118,16 @@ def served(n_items: int, work: Path, say) -> Iterator[Served]:
         say(f"{n_items:,} items: the people that are measured, and their statements")
         file = work / f"{n_items}-prepared.json"
         prepare("note", file, environment)
-        prepared = Prepared(**json.loads(file.read_text()))
+        yield environment, Prepared(**json.loads(file.read_text()))
+
+
+@contextlib.contextmanager
+def served(n_items: int, work: Path, say) -> Iterator[Served]:
+    """Such a catalogue with web processes."""
+    with catalogue_of(n_items, work, say) as (environment, prepared):
         port = site.free_port()
-        process = stack.enter_context(site.web(port, **environment))
-        yield Served(prepared, url, port, process.pid)
+        with site.web(port, **environment) as process:
+            yield Served(prepared, environment["DATABASE_URL"], port, process.pid)
 
 
 def prepare(what: str, argument: object, environment: dict[str, str]) -> None:
