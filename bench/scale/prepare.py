@@ -14,7 +14,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-PEOPLE, QUERIES, NEAREST = 50, 20, 200
+N_PEOPLE, LIKING = 100_000, 1_000  # of whom so many like much
+PEOPLE, QUERIES, NEAREST = 50, 20, 200  # that are measured
 SCENARIOS = ("fresh", "trending", "because")  # besides home
 FILTERS = {"10 %": "price < 100", "1 %": "price < 10", "0.1 %": "price < 1"}
 
@@ -44,8 +45,13 @@ def fill(n_items: int) -> None:
     from bench import catalogue
     from recommender import learn, train
 
+    def say(text: str) -> None:
+        print(f"        {text}", file=sys.stderr, flush=True)
+
     call_command("migrate", verbosity=0)
-    catalogue.fill(n_items)
+    say("items, people, vectors and their index")
+    catalogue.fill(n_items, n_people=LIKING, n_passing=N_PEOPLE - LIKING)
+    say("training")
     learn.refresh_popularity()
     train.activate(train.train(), force=True)
     with connection.cursor() as cursor:

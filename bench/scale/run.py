@@ -24,7 +24,7 @@ from pathlib import Path
 from bench import readme, site
 from bench.scale import measure, report
 from bench.scale.measure import Served
-from bench.scale.prepare import Prepared
+from bench.scale.prepare import N_PEOPLE, Prepared
 from recsite.local import services
 from recsite.local.memory import CHECKOUT, data_folder
 
@@ -111,7 +111,7 @@ def catalogue_of(n_items: int, work: Path, say) -> Iterator[tuple[dict[str, str]
     with contextlib.ExitStack() as stack:
         say(f"{n_items:,} items: the catalogue")
         url = site.kept_database(
-            f"medley_bench_{n_items}",
+            f"medley_bench_{n_items}_{N_PEOPLE}",
             lambda empty: prepare("fill", n_items, {"DATABASE_URL": empty}),
         )
         environment = {"DATABASE_URL": url} | stack.enter_context(valkey_alone(work))
