@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-from bench.request import scratch_database
+from bench.site import scratch_database
 from recommender.embeddings.text import GENERIC_TEXTS
 
 TURNS = 5
