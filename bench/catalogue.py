@@ -16,8 +16,6 @@ from recommender.models import EmbeddingSpace
 
 DIMENSION, INTRINSIC, TOPICS = 384, 24, 200
 BLOCK = 5_000
-TASTES, NEAR, LIKES_IN_PASSING = 2_000, 200, 8
-TOGETHER = 16  # of tastes: a row of similarities to all items each
 
 
 def vectors(n: int, *, seed: int = 1) -> np.ndarray:
@@ -36,23 +34,8 @@ def vectors(n: int, *, seed: int = 1) -> np.ndarray:
     return rows
 
 
-def nearest(rows: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """(s, NEAR) row numbers of what lies nearest to each of some rows, in no order."""
-    n = min(NEAR, len(rows))
-    found = np.empty((len(seeds), n), dtype=np.int64)
-    for start in range(0, len(seeds), TOGETHER):
-        likeness = rows[seeds[start : start + TOGETHER]] @ rows.T
-        found[start : start + TOGETHER] = np.argpartition(-likeness, n - 1, axis=1)[:, :n]
-    return found
-
-
-def fill(
-    n_items: int, *, n_people: int = 1000, likes: int = 30, n_passing: int = 0
-) -> EmbeddingSpace:
-    """Items, people with likes and vectors with their index, in an empty database.
-
-    n_passing  people besides who liked LIKES_IN_PASSING items each
-    """
+def fill(n_items: int, *, n_people: int = 1000, likes: int = 30) -> EmbeddingSpace:
+    """Items, people with likes, neighbours and popularity in an empty database."""
     rng = np.random.default_rng(2)
     rows = vectors(n_items)
     with transaction.atomic(), connection.cursor() as cursor:
@@ -77,11 +60,9 @@ def fill(
                      "en", "", "", "", True, "{}", f"20{n % 25:02}-01-01")
                 )  # fmt: skip
         cursor.execute(
-            "INSERT INTO catalog_item_categories (item_id, category_id) SELECT i.id, c.id"
-            " FROM (SELECT id, mod(id * 7919, 20) AS one, mod(id * 104729, 19) + 1 AS step"
-            "   FROM catalog_item) i CROSS JOIN LATERAL (VALUES (one), (mod(one + step, 20))) k (n)"
-            " JOIN (SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM catalog_category) c"
-            "   ON c.n = k.n"
+            "INSERT INTO catalog_item_categories (item_id, category_id) SELECT DISTINCT i.id, c.id"
+            " FROM catalog_item i JOIN LATERAL (SELECT id FROM catalog_category"
+            " ORDER BY md5(i.id::text || slug) LIMIT 2) c ON true"
         )
         cursor.execute(
             "INSERT INTO catalog_itemcreator (item_id, creator_id, position) SELECT i.id, c.id, 0"
@@ -92,22 +73,20 @@ def fill(
             "INSERT INTO catalog_user (uuid, source, external_id, kind, password, name, is_staff,"
             " is_superuser, is_active, consent_epoch) SELECT gen_random_uuid(), 'bench', n::text,"
             " 'imported', '', 'Person ' || n, false, false, true, 0 FROM generate_series(1, %s) n",
-            [n_people + n_passing],
+            [n_people],
         )
         cursor.execute("SELECT array_agg(id ORDER BY id) FROM catalog_item")
         ids = np.array(cursor.fetchone()[0])
         cursor.execute("SELECT array_agg(id ORDER BY id) FROM catalog_user")
         people = cursor.fetchone()[0]
-        tastes = nearest(rows, rng.integers(n_items, size=min(TASTES, 3 * n_people)))
         with cursor.copy(
             "COPY catalog_feedback (uuid, user_id, item_id, kind, occurred_at, text, digest)"
             " FROM STDIN"
         ) as copy:
-            for n, person in enumerate(people):
+            for person in people:
                 # Three tastes a person: an item and what lies near it.
-                near = tastes[rng.integers(len(tastes), size=3)]
-                n_likes = likes if n < n_people else LIKES_IN_PASSING
-                liked = rng.permutation(np.unique(near))[:n_likes]
+                near = [np.argsort(-(rows @ rows[s]))[:200] for s in rng.integers(n_items, size=3)]
+                liked = rng.permutation(np.unique(np.concatenate(near)))[:likes]
                 for at, item in enumerate(ids[liked].tolist()):
                     moment = f"2026-01-{1 + at % 28:02} 12:00+00"
                     copy.write_row((str(uuid7()), person, item, "like", moment, "", b""))

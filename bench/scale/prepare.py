@@ -14,7 +14,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-N_PEOPLE, LIKING = 100_000, 1_000  # of whom so many like much
+N_PEOPLE = 1_000
 PEOPLE, QUERIES, NEAREST = 50, 20, 200  # that are measured
 SCENARIOS = ("fresh", "trending", "because")  # besides home
 FILTERS = {"10 %": "price < 100", "1 %": "price < 10", "0.1 %": "price < 1"}
@@ -50,7 +50,7 @@ def fill(n_items: int) -> None:
 
     call_command("migrate", verbosity=0)
     say("items, people, vectors and their index")
-    catalogue.fill(n_items, n_people=LIKING, n_passing=N_PEOPLE - LIKING)
+    catalogue.fill(n_items, n_people=N_PEOPLE)
     say("training")
     learn.refresh_popularity()
     train.activate(train.train(), force=True)
