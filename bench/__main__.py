@@ -5,6 +5,7 @@ make bench-million
 make bench ARGS=filters
 make bench ARGS=steering
 make bench ARGS=api
+make bench ARGS=caches
 make bench ARGS=diversify
 make bench ARGS=ingest
 make bench ARGS="embedding --items=600"
@@ -38,6 +39,8 @@ def main() -> int:
         measure(options, "filters", sizes=[100_000])
     if options.part in (None, "api"):
         measure(options, "api", sizes=[10_000, 100_000])
+    if options.part in (None, "caches"):
+        measure(options, "caches", sizes=[100_000])
     if options.part == "steering":
         steering(options)
     if options.part == "web":
@@ -71,7 +74,7 @@ def parsed(words: list[str]) -> argparse.Namespace:
         choices=[*TABLES, "scale", "million", "diversify", "quality", "reach"],
         help="all if omitted, but for what takes long",
     )
-    sizes = parser.add_argument_group("scale, million, filters, steering and api")
+    sizes = parser.add_argument_group("scale, million, filters, steering, caches and api")
     sizes.add_argument("--items", type=int, action="append", help="sizes of the catalogue")
     sizes.add_argument("--rounds", type=int)
     sizes.add_argument(
@@ -108,6 +111,11 @@ TABLES = {
         "server | p50 ms, one client | p50 ms, 8 clients | p99 | lists a second | ratio | MB",
     ),
     "steering": ("bench.steering", "a list with | items | p50 ms | ratio"),
+    "caches": (
+        "bench.caches",
+        "page of a visitor | items | statements | p50 ms | statements, just emptied | p50 ms"
+        " | statements without Valkey | p50 ms | with it at hand beside without",
+    ),
     "api": (
         "bench.api",
         "answer | items | statements | p50 ms | a plain view's p50 ms | ratio",

@@ -1,19 +1,32 @@
-"""What is shared in Valkey: pages of a visitor with it warm, and without it.
+"""What is shared in Valkey: pages of a visitor with it at hand, just emptied, and without it.
 
     python -m bench.caches ITEMS ROUNDS
 
-Makes a scratch database, fills it, and asks each page in turns, in one process and through all of
-the site's middleware: once with what is shared at hand, once with all of it removed a moment
-before, and once with Valkey gone and known to be. A query is encoded by the encoder process of
-this machine, if there is one at ENCODER_URL, else by none; the row then says so.
+Makes a scratch database, fills it, starts the encoder process on its model, and asks each page in
+turns, in one process and through all of the site's middleware.
 """
 
+import contextlib
 import os
 import statistics
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
-from bench.site import scratch_database
+from bench.site import free_port, scratch_database
+
+
+@contextlib.contextmanager
+def encoder_process(port: int) -> Iterator[None]:
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "encoder", "--port", str(port)], stdout=subprocess.DEVNULL
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 def main(n_items: int, rounds: int) -> None:
@@ -30,13 +43,29 @@ def main(n_items: int, rounds: int) -> None:
 
     from bench import catalogue
     from recommender import learn, shared, store
+    from recommender.embeddings.encoder import EncoderError
+    from recommender.embeddings.http import HttpEncoder
     from recommender.models import EmbeddingSpace, Scenario
+
+    def encoder() -> HttpEncoder:
+        for _ in range(600):
+            with contextlib.suppress(EncoderError):
+                return HttpEncoder(settings.ENCODER_URL, settings.EMBEDDING_MODEL)
+            time.sleep(0.2)
+        raise SystemExit("the encoder process does not answer: is its model installed?")
 
     settings.ALLOWED_HOSTS = ["testserver"]
     settings.API_CALLS_A_MINUTE = settings.API_CALLS_A_MINUTE_FROM_ONE_ADDRESS = 0
     call_command("migrate", verbosity=0)
     catalogue.fill(n_items, n_people=100, likes=30)
-    EmbeddingSpace.objects.update(mean_query=[0.0] * catalogue.DIMENSION)
+    at_work = encoder()
+    EmbeddingSpace.objects.update(
+        backend="transformers",
+        model=settings.EMBEDDING_MODEL,
+        digest=at_work.digest,
+        mean_query=[0.0] * catalogue.DIMENSION,
+    )
+    settings.ENCODER_TIMEOUT_SECONDS = 5.0  # each query is to be encoded, however long it takes
     learn.refresh_popularity()
     Scenario.objects.create(slug="kind", kind="category", position=1)
     some = store.sample_item_ids(2_000)
@@ -94,5 +123,7 @@ def main(n_items: int, rounds: int) -> None:
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recsite.settings")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as recsite.wsgi has it
-    with scratch_database():
+    port = free_port()
+    os.environ["ENCODER_URL"] = f"http://127.0.0.1:{port}/v1"
+    with scratch_database(), encoder_process(port):
         main(int(sys.argv[1]), int(sys.argv[2]))

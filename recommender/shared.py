@@ -23,8 +23,6 @@ from django.conf import settings
 from django.db import connection
 from django.utils.crypto import salted_hmac
 from redis import Redis, RedisError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -61,7 +59,6 @@ class Valkey:
                     settings.SHARED_URL,
                     socket_timeout=TIMEOUT_SECONDS,
                     socket_connect_timeout=TIMEOUT_SECONDS,
-                    retry=Retry(NoBackoff(), 0),  # else ten times
                 )
             return question(self._client)
         except RedisError as error:

@@ -144,7 +144,7 @@ class Metrics(ServerView):
         responses={(200, "text/plain"): OpenApiResponse(OpenApiTypes.STR)}, tags=["servers"]
     )
     def get(self, request: Request) -> HttpResponse:
-        """Counts, the queue and coverage, as Prometheus reads them."""
+        """Counts, the queue, coverage and what was shared, as Prometheus reads them."""
         checked(Strict, request.query_params)
         lines = "\n".join(
             prometheus(store.sizes(), jobs.counts_by_kind(), shared.counts(), replicas.states())
@@ -163,6 +163,8 @@ def prometheus(
     """
     >>> list(prometheus({"people": 3}, []))
     ['# TYPE medley_people gauge', 'medley_people 3']
+    >>> list(prometheus({}, [], [("query", "hit", 7)]))[1]
+    'medley_shared_total{what="query",outcome="hit"} 7'
     """
     for name, value in sizes.items():
         yield f"# TYPE medley_{name} gauge"

@@ -509,6 +509,15 @@ def test_metrics_count_what_there_is(shop):
     assert 'medley_jobs_waiting{kind="learn"}' in text
 
 
+def test_metrics_count_how_often_what_is_shared_was_at_hand(shop, client):
+    for _ in range(2):
+        client.get("/search/?q=kettles+of+metrics")
+    text = shop.get("/api/v1/server/metrics/").content.decode()
+    assert "# TYPE medley_shared_total counter\n" in text
+    for outcome in ("hit", "miss", "computed"):
+        assert f'medley_shared_total{{what="query",outcome="{outcome}"}} ' in text
+
+
 def test_jobs_say_what_waits(server):
     send(server, "items", {"id": "a", "title": "A"}, {"id": "b", "title": "B"})
     [row] = server.get("/api/v1/server/jobs/").json()["results"]
