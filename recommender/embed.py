@@ -20,7 +20,7 @@ from recommender.embeddings.encoder import Encoder
 from recommender.embeddings.fingerprint import fingerprint
 from recommender.embeddings.text import GENERIC_TEXTS
 from recommender.encoders import PATIENCE_SECONDS, encoder_of, keep_loaded
-from recommender.models import EmbeddingSpace
+from recommender.models import EmbeddingSpace, ModelVersion
 from recommender.store import Space
 
 CHUNK = 512  # items encoded together, so that equal lengths meet
@@ -83,24 +83,34 @@ def create_space(
     return space
 
 
-def activate_space(space: EmbeddingSpace) -> None:
+def activate_space(space: EmbeddingSpace, *, back: bool = False) -> ModelVersion | None:
     """Serve from this space at the next request. The one that was active is kept, to go back to.
 
-    What was learned of texts was learned in another and says nothing here, so a training is asked
-    for in the same transaction, and so are vectors of wishes.
+    What was learned of texts was learned in one space and says nothing in another. A version that
+    was learned in this one becomes active in the same transaction; where there is none, a training
+    is asked for. So are vectors of wishes.
+
+    back     of versions, only one that was served with the space before
+    Returns  the version that is served with it, if one was learned in it
     """
+    version = store.version_learned_in(space, served=back)
     with transaction.atomic():
         store.activate(space)
         jobs.request("wish", store.people_with_wishes_to_encode(space))
-        if store.active_version():
+        if version:
+            store.activate_version(version)
+            jobs.request("relearn", [0])  # people are compared within one version
+        elif store.active_version():
             jobs.request("train", [0])
+    return version
 
 
-def switch(space: EmbeddingSpace, *, force: bool = False) -> None:
+def switch(space: EmbeddingSpace, *, force: bool = False) -> ModelVersion | None:
     """Activate a space that is full and whose index is whole; the index is built if it is missing.
 
-    force   also if items have no vector in it: they are found by words alone until they do
-    Raises  Unready
+    force    also if items have no vector in it: they are found by words alone until they do
+    Returns  the version that is served with it, if one was learned in it
+    Raises   Unready
     """
     if space.status == EmbeddingSpace.Status.RETIRED:
         raise Unready(f"{space.name} was retired: its vectors are gone; create a space anew")
@@ -111,7 +121,7 @@ def switch(space: EmbeddingSpace, *, force: bool = False) -> None:
             f" manage.py spaces fill {space.name} does it here"
         )
     store.build_index(space)
-    activate_space(space)
+    return activate_space(space)
 
 
 def go_back() -> EmbeddingSpace:
@@ -119,7 +129,7 @@ def go_back() -> EmbeddingSpace:
     former = store.former_space()
     if former is None:
         raise Unready("there is no space to go back to: none was active before, or it was retired")
-    activate_space(former)
+    activate_space(former, back=True)
     return former
 
 

@@ -195,6 +195,8 @@ class ModelVersion(models.Model):
     people = models.PositiveBigIntegerField(_("people"))
     items = models.PositiveBigIntegerField(_("items"))
     until = models.DateTimeField(_("newest event"))
+    # Of whose vectors it learned; none where there was none, and in versions of older releases.
+    space = models.ForeignKey(EmbeddingSpace, models.SET_NULL, null=True, editable=False)
     seed = models.BigIntegerField(_("seed"))
     seconds = models.FloatField(_("seconds of training"))
     metrics = models.JSONField(_("metrics"), default=dict)

@@ -21,7 +21,7 @@ from recommender.evaluation import compare
 from recommender.evaluation.fitting import Fitted, fit_model
 from recommender.evaluation.replay import model_of
 from recommender.evaluation.splits import last_fraction
-from recommender.models import ModelVersion
+from recommender.models import EmbeddingSpace, ModelVersion
 from recommender.ranking.model import LENGTHS, PARTS, Model
 from recommender.store import Events
 from recommender.training.learned import learn
@@ -47,6 +47,7 @@ class Refused(Exception):
 
 def train(
     *,
+    space: EmbeddingSpace | None = None,
     until: datetime | None = None,
     seed: int = 0,
     held_by: Callable[[Events], np.ndarray] | None = None,
@@ -54,14 +55,16 @@ def train(
 ) -> ModelVersion:
     """Learn a version from all feedback until a moment, and judge it; it stays inactive.
 
+    space    whose vectors are learned of: the active one else. Of another, the version in use is
+             judged without what it knows of texts, as it would be served there
     held_by  which events (n,) bool are held out to fit and judge; each person's last tenth else
     Raises   Untrainable, and then everything is as it was
     """
     began = time.monotonic()
-    active_space = store.active_space()
-    space = store.Space(active_space.id, active_space.dimension) if active_space else None
+    space = space or store.active_space()
+    at = store.Space(space.id, space.dimension) if space else None
     space_id = space.id if space else 0
-    library, events = store.library(space), _frozen(store.events(until))
+    library, events = store.library(at), _frozen(store.events(until))
     people, items = len(np.unique(events.people)), len(np.unique(events.items))
     if len(events.people) == 0:
         raise Untrainable("there is no feedback yet")
@@ -109,6 +112,7 @@ def train(
         people=people,
         items=items,
         until=newest,
+        space=space,
         seed=seed,
         seconds=round(time.monotonic() - began, 1),
         metrics=metrics,

@@ -229,6 +229,7 @@ from recommender.store.versions import (
     put_version,
     read_model,
     retire_version,
+    version_learned_in,
     versions,
 )
 from recommender.store.weights import (
@@ -427,6 +428,7 @@ __all__ = [
     "versions",
     "active_version",
     "former_version",
+    "version_learned_in",
     "model_of_version",
     "model_served",
     "read_model",

@@ -13,11 +13,12 @@ from typing import Protocol
 
 import numpy as np
 from django.db import connection, transaction
-from django.db.models.functions import Now
+from django.db.models import Q
+from django.db.models.functions import Coalesce, Now
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from recommender.models import LearnedItem, ModelVersion, PersonFactors
+from recommender.models import EmbeddingSpace, LearnedItem, ModelVersion, PersonFactors
 from recommender.ranking.model import LISTS, PARTS, RELATED, STAND_INS, Model, untrained
 from recommender.store.spaces import Space
 
@@ -201,6 +202,26 @@ def former_version() -> ModelVersion | None:
         .order_by("-activated_at")
         .first()
     )
+
+
+def version_learned_in(space: EmbeddingSpace, *, served: bool = False) -> ModelVersion | None:
+    """What to serve with a space: the version that was served last with it or, newer, passed its
+    comparison on its vectors. None where there is none that can be read.
+
+    served   only one that was served
+    """
+    learned = ModelVersion.objects.defer("tensors").filter(space=space).exclude(status="retired")
+    may_serve = Q(activated_at__isnull=False)
+    found = (
+        learned.filter(may_serve if served else may_serve | Q(has_passed=True))
+        .order_by(Coalesce("activated_at", "created_at").desc())
+        .first()
+    )
+    try:
+        return found if found and read_model(found.pk) else None
+    except Damaged as error:
+        log.error("version %s: %s", found.name, error)
+        return None
 
 
 def retire_version(version: ModelVersion) -> None:

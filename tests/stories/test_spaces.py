@@ -5,10 +5,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from catalog import services
-from recommender import embed, encoders, jobs, learn, store, tasks
+from recommender import embed, encoders, jobs, learn, store, tasks, train
 from recommender.embeddings.hashing import HashingEncoder
 from recommender.management.commands.encoder import LoadedBeside
-from recommender.models import EmbeddingSpace, ItemEmbedding, Job
+from recommender.models import EmbeddingSpace, ItemEmbedding, Job, ModelVersion
 from recommender.recommend import recommend
 from recommender.search import search
 from tests.factories import embed_and_learn, give, import_feedback, make_item, make_person
@@ -260,3 +260,80 @@ def test_the_encoder_process_has_the_models_of_all_spaces_that_are_kept(shop, mo
     beside.look()
     assert not beside
     assert len(said) == 2
+
+
+@pytest.fixture
+def crowd():
+    """A shop with enough feedback to learn from: each likes items of one kind."""
+    items = [make_item(f"{what} {n}", categories=[what]) for what in "abc" for n in range(8)]
+    embed.embed_everything()
+    rng = np.random.default_rng(0)
+    for n in range(24):
+        person = make_person(f"p{n}")
+        for day, place in enumerate(rng.permutation(8)[:6], start=1):
+            import_feedback(person, items[8 * (n % 3) + int(place)], days_ago=day)
+    return items
+
+
+def served() -> tuple[str, int]:
+    """The active space, and of which space the maps are that requests rank by."""
+    space, version = store.active_space(), store.active_version()
+    model = store.model_served(version.pk, store.Space(space.id, space.dimension))
+    return space.name, model.space_id
+
+
+def test_a_version_learned_in_a_new_space_is_served_with_it_from_the_switch_on(crowd, alice):
+    old = store.active_space()
+    train.activate(first := train.train(), force=True)
+    spaces("create", "new", "--model", "wide")
+    with pytest.raises(CommandError, match="0 of 24 items: fill it first"):
+        spaces("train", "new")
+    spaces("fill", "new")
+    spaces("train", "new")
+    second = store.versions()[0]
+    ModelVersion.objects.filter(pk=second.pk).update(has_passed=True)  # so few judge badly
+    assert (second.space, second.status, store.active_version()) == (
+        named("new"),
+        "inactive",
+        first,
+    )
+    assert served() == (old.name, old.id)
+    Job.objects.all().delete()
+
+    spaces("activate", "new")
+    assert store.active_version() == second
+    assert served() == ("new", named("new").id)
+    assert not Job.objects.filter(kind="train").exists()
+    assert Job.objects.filter(kind="relearn").exists()
+    assert len(recommend(alice.pk, limit=5).results) == 5
+
+    spaces("back")
+    assert store.active_version() == first
+    assert served() == (old.name, old.id)
+
+
+def test_a_version_that_did_not_pass_is_not_served_with_its_space(crowd):
+    old = store.active_space()
+    train.activate(first := train.train(), force=True)
+    spaces("create", "new", "--model", "wide")
+    spaces("fill", "new")
+    spaces("train", "new")
+    ModelVersion.objects.exclude(pk=first.pk).update(has_passed=False)
+    spaces("activate", "new")
+    assert store.active_version() == first
+    assert served() == ("new", old.id)  # and its maps of texts are left out
+    assert Job.objects.filter(kind="train").exists()
+
+
+def test_lists_come_from_the_space_in_use_while_another_is_half_filled(shop, alice, capsys):
+    give(alice, shop[0])
+    before = [row.facts.title for row in recommend(alice.pk, limit=5).results]
+    spaces("create", "new", "--model", "wide")
+    embed.embed_items(named("new"), [item.pk for item in shop[:5]])
+    assert [row.facts.title for row in recommend(alice.pk, limit=5).results] == before
+    with pytest.raises(CommandError, match="5 of 12 items"):
+        spaces("activate", "new")
+    capsys.readouterr()
+    spaces("activate", "new", "--force")
+    assert capsys.readouterr().out.startswith("7 of 12 items have no vector in it yet")
+    assert len(recommend(alice.pk, limit=5).results) == 5

@@ -6,8 +6,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from recommender import embed, evaluate, store
+from recommender import embed, evaluate, store, train
 from recommender.embeddings.encoder import EncoderError
+from recommender.management.progress import Bars
 from recommender.models import EmbeddingSpace
 
 ACTIONS = {
@@ -15,6 +16,7 @@ ACTIONS = {
     "create": "a space of a model; workers fill it beside the active one",
     "fill": "fill a space in this process, from where it stands",
     "compare": "replay the feedback with a space and with the active one",
+    "train": "learn a version in a space that is full, to be served with it from the switch on",
     "activate": "serve from a space that is full, from the next request on",
     "back": "serve from the space that was active before",
     "retire": "remove the vectors of a space that is not active",
@@ -41,7 +43,7 @@ class Command(BaseCommand):
     def handle(self, *, action: str, name: str, **options) -> None:
         try:
             getattr(self, f"_{action}")(name, options)
-        except (EncoderError, embed.Unready, evaluate.TooFew) as error:
+        except (EncoderError, embed.Unready, evaluate.TooFew, train.Untrainable) as error:
             raise CommandError(str(error)) from None
 
     def _named(self, name: str) -> EmbeddingSpace:
@@ -122,9 +124,33 @@ class Command(BaseCommand):
         self.stdout.write(f"{len(results[0].people['ndcg'])} people\n\n")
         self.stdout.write(evaluate.table(results, options["k"], evaluate.OF_SPACES))
 
+    def _train(self, name: str, options: dict) -> None:
+        space = self._named(name)
+        have, total = store.fill(space)
+        if have < total:
+            raise CommandError(f"{name} has vectors of {have} of {total} items: fill it first")
+        with Bars() as progress:
+            version = train.train(space=space, progress=progress)
+        self.stdout.write(f"{version.name}: {train.verdict(version.metrics)}")
+        self.stdout.write(
+            f"manage.py spaces activate {name} serves it with the space"
+            if version.has_passed
+            else "it did not pass, and is not served with the space: manage.py models compare"
+        )
+
     def _activate(self, name: str, options: dict) -> None:
-        embed.switch(self._named(name), force=options["force"])
-        self.stdout.write(f"{name} is active; manage.py spaces back takes it back at once")
+        space = self._named(name)
+        version = embed.switch(space, force=options["force"])
+        have, total = store.fill(space)
+        if have < total:
+            self.stdout.write(
+                f"{total - have} of {total} items have no vector in it yet: they are found by words"
+                " alone until workers have filled it"
+            )
+        self.stdout.write(
+            f"{name} is active{f' with {version.name}' if version else ''};"
+            " manage.py spaces back takes it back at once"
+        )
 
     def _back(self, name: str, options: dict) -> None:
         self.stdout.write(f"{embed.go_back().name} is active")
