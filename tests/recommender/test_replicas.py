@@ -132,9 +132,11 @@ def test_a_server_that_became_a_standby_is_left_and_writing_is_asked_for_again()
     item, client = make_item("A kettle"), client_of(make_person("zoe"))
     with connection.cursor() as cursor:
         cursor.execute("SET default_transaction_read_only = on")
+    demoted = connection.connection
     said = {"item": str(item.uuid), "kind": "like"}
     refused = client.post("/api/v1/feedback/", said, format="json")
     assert (refused.status_code, refused["Retry-After"]) == (503, "2")
+    assert demoted.closed  # or a pool would lend it again
     connection.close_if_unusable_or_obsolete()  # as between two requests
     assert client.post("/api/v1/feedback/", said, format="json").status_code == 201
 
