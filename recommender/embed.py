@@ -7,7 +7,9 @@ Encoding is slow, so it holds no lock; writing locks the items and leaves out a 
 changed since. Whoever changed it has left a job, which brings us back.
 """
 
+import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +27,16 @@ from recommender.store import Space
 
 CHUNK = 512  # items encoded together, so that equal lengths meet
 SAMPLE = 300  # items whose mean is subtracted
+GIB = 2**30
 FEW = 200  # below so many items, general sentences help out
 
 
 class Unready(Exception):
     """A space may not be used that way now; the message says why, and what to do."""
+
+
+class NoRoom(Unready, jobs.NotYet):
+    """The disk is nearly full: what can wait does, until there is room again."""
 
 
 def load_encoder(model: str = "", backend: str = "") -> Encoder:
@@ -105,6 +112,21 @@ def activate_space(space: EmbeddingSpace, *, back: bool = False) -> ModelVersion
     return version
 
 
+def free_bytes() -> int | None:
+    """Room on the disk of the database; None where it is another machine's, and cannot be seen."""
+    return shutil.disk_usage(settings.DATA_FOLDER).free if settings.LOCAL else None
+
+
+def look_for_room() -> None:
+    """Raise NoRoom where less than DISK_FLOOR_GIB is free, which serving shall have for itself."""
+    free = free_bytes()
+    if free is not None and free < settings.DISK_FLOOR_GIB * GIB:
+        raise NoRoom(
+            f"only {free / GIB:.2f} GiB are free on the disk of the database: a space that is not"
+            f" in use waits for {settings.DISK_FLOOR_GIB:g}; free some, or retire a space"
+        )
+
+
 def switch(space: EmbeddingSpace, *, force: bool = False) -> ModelVersion | None:
     """Activate a space that is full and whose index is whole; the index is built if it is missing.
 
@@ -120,6 +142,8 @@ def switch(space: EmbeddingSpace, *, force: bool = False) -> ModelVersion | None
             f"{space.name} has vectors of {have} of {total} items: workers go on filling it, or"
             f" manage.py spaces fill {space.name} does it here"
         )
+    if store.index_state(space) != "valid":
+        look_for_room()
     store.build_index(space)
     return activate_space(space)
 
@@ -159,7 +183,11 @@ def embed_items(space: EmbeddingSpace | None, item_ids: Sequence[int]) -> int:
 
 
 def refill_items(item_ids: Sequence[int]) -> int:
-    """Bring the vectors of items up to date in each space that is kept, as embed_items does."""
+    """Bring the vectors of items up to date in each space that is kept, as embed_items does.
+
+    Raises NoRoom, and then nothing was written
+    """
+    look_for_room()
     return sum(_embed(space, item_ids) for space in store.kept_spaces())
 
 
@@ -199,9 +227,14 @@ def embed_everything(progress: Callable[[int], None] = lambda done: None) -> int
 
 
 def fill(space: EmbeddingSpace, progress: Callable[[int], None] = lambda done: None) -> int:
-    """The same of one space. Ended halfway, it goes on where it was when it is called again."""
+    """The same of one space. Ended halfway, it goes on where it was when it is called again.
+
+    Raises NoRoom where the space is not in use and the disk is nearly full
+    """
     written = 0
     for chunk in store.item_id_chunks(CHUNK):
+        if space.status != EmbeddingSpace.Status.ACTIVE:
+            look_for_room()
         written += embed_items(space, chunk)
         progress(len(chunk))
     return written
@@ -213,9 +246,12 @@ def sweep() -> None:
     request_stale()
     for space in store.kept_spaces():
         have, total = store.fill(space)
-        # Building once is cheaper than growing the index with each vector.
-        if space.status == EmbeddingSpace.Status.ACTIVE or have == total:
+        if space.status == EmbeddingSpace.Status.ACTIVE:
             store.build_index(space)
+        elif have == total:  # building once is cheaper than growing the index with each vector
+            with suppress(NoRoom):
+                look_for_room()
+                store.build_index(space)
     if space := store.active_space():
         adopt_missed(space)
 

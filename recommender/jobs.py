@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import connection, connections
+from psycopg.errors import DiskFull
 
 from catalog import request_id
 from recommender.models import Job
@@ -205,6 +206,11 @@ def defer(claims: Sequence[Claim], error: str, *, seconds: float = 15) -> None:
             f" WHERE id = ANY(%s) AND {_OPEN}",
             [error[:2000], seconds, [claim.id for claim in claims]],
         )
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether Postgres has no room to write: no fault of a job."""
+    return isinstance(error.__cause__, DiskFull)
 
 
 def settle(kind: str, keys: Sequence[int]) -> None:

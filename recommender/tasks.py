@@ -39,6 +39,10 @@ def _do(claims: list[jobs.Claim], story: Callable[[list[int]], object]) -> None:
     except jobs.NotYet as error:
         jobs.defer(claims, str(error))
     except (Exception, SoftTimeLimitExceeded) as error:
+        if jobs.is_full_disk(error):
+            log.error("jobs wait for room on the disk of the database: %s", error)
+            jobs.defer(claims, f"the disk of the database is full: {error}", seconds=60)
+            return
         log.exception("%d jobs failed", len(claims))
         jobs.fail(claims, f"{type(error).__name__}: {error}")
     else:

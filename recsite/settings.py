@@ -399,6 +399,8 @@ EMBEDDING_BACKEND = env_choice(
 )
 ENCODER_URL = env_urls("ENCODER_URL", f"http://127.0.0.1:{ENCODER_PORT}/v1")
 ENCODER_TIMEOUT_SECONDS = env_float("ENCODER_TIMEOUT_SECONDS", 0.2, low=0.01, high=60)
+# Below so much free disk, vectors of a space that is not in use wait.
+DISK_FLOOR_GIB = env_float("DISK_FLOOR_GIB", 1.0, low=0, high=100_000)
 
 # People
 # From one address; what a sign-in spent of it, it gives back if the password was right.

@@ -1,12 +1,11 @@
 """Embedding spaces: fill one of another model beside the one in use, compare, switch, go back."""
 
-import shutil
-
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from recommender import embed, evaluate, store, train
+from recommender.embed import GIB
 from recommender.embeddings.encoder import EncoderError
 from recommender.management.progress import Bars
 from recommender.models import EmbeddingSpace
@@ -21,7 +20,11 @@ ACTIONS = {
     "back": "serve from the space that was active before",
     "retire": "remove the vectors of a space that is not active",
 }
-GIB = 2**30
+
+UNSEEN = (
+    "The database is on another machine, whose disk cannot be seen from here: look there for room."
+    " Once it is full, work waits until there is some"
+)
 
 
 class Command(BaseCommand):
@@ -63,6 +66,13 @@ class Command(BaseCommand):
             if options["recall"] and space.status != EmbeddingSpace.Status.RETIRED:
                 line += f"  recall@200 {store.recall_of(space):.3f}"
             self.stdout.write(line)
+        free = embed.free_bytes()
+        self.stdout.write(
+            UNSEEN
+            if free is None
+            else f"{free / GIB:.2f} GiB are free; below {settings.DISK_FLOOR_GIB:g} spaces that are"
+            " not in use wait"
+        )
 
     def _create(self, name: str, options: dict) -> None:
         if name and name in {space.name for space in store.spaces()}:
@@ -74,7 +84,10 @@ class Command(BaseCommand):
             f"{model.name}: {model.dimension} dimensions, {items} items: about"
             f" {needed / GIB:.2f} GiB on the disk of the database, until it is retired"
         )
-        if settings.LOCAL and (free := shutil.disk_usage(settings.DATA_FOLDER).free) < 2 * needed:
+        free = embed.free_bytes()
+        if free is None:
+            self.stdout.write(UNSEEN)
+        elif free < 2 * needed:
             raise CommandError(
                 f"only {free / GIB:.2f} GiB are free, and building the index wants as much again:"
                 " free some, or retire a space"
