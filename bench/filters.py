@@ -46,8 +46,7 @@ def main(n_items: int, rounds: int) -> None:
     row = catalogue.fill(n_items, n_people=100)
     learn.refresh_popularity()
     space = store.Space(row.id, row.dimension)
-    everything = catalogue.vectors(n_items + rounds)  # the last of which are no items
-    vectors, queries = everything[:n_items], everything[n_items:]
+    vectors, queries = catalogue.vectors(n_items), catalogue.queries(rounds)
     with connection.cursor() as cursor:
         cursor.execute("SELECT id FROM catalog_item ORDER BY id")
         ids = np.array(cursor.fetchall())[:, 0]

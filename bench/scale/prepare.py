@@ -14,7 +14,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-N_PEOPLE = 1_000
+N_PEOPLE = 100_000
 PEOPLE, QUERIES, NEAREST = 50, 20, 200  # that are measured
 SCENARIOS = ("fresh", "trending", "because")  # besides home
 FILTERS = {"10 %": "price < 100", "1 %": "price < 10", "0.1 %": "price < 1"}
@@ -53,7 +53,7 @@ def fill(n_items: int) -> None:
     catalogue.fill(n_items, n_people=N_PEOPLE)
     say("training")
     learn.refresh_popularity()
-    train.activate(train.train(), force=True)
+    train.activate(train.train(until=catalogue.EARLY_UNTIL), force=True)
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
         cursor.execute("UPDATE catalog_item SET price = mod(id * 7919, 1000)")
@@ -84,7 +84,7 @@ def prepare() -> Prepared:
     row = store.active_space()
     space = store.Space(row.id, row.dimension)
     statements, settings = requested(person.pk for person in people)
-    queries = [store.as_text(row) for row in catalogue.vectors(n_items + QUERIES)[n_items:]]
+    queries = [store.as_text(row) for row in catalogue.queries(QUERIES)]
     distance = f"{space.column} <=> '%s'::halfvec({space.dimension})"
     plain = (
         "SELECT e.item_id, halfvec_send(e.embedding) FROM recommender_itemembedding e"

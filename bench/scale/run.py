@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import readme, site
+from bench.catalogue import GENERATOR
 from bench.scale import measure, report
 from bench.scale.measure import Served
 from bench.scale.prepare import N_PEOPLE, Prepared
@@ -111,7 +112,7 @@ def catalogue_of(n_items: int, work: Path, say) -> Iterator[tuple[dict[str, str]
     with contextlib.ExitStack() as stack:
         say(f"{n_items:,} items: the catalogue")
         url = site.kept_database(
-            f"medley_bench_{n_items}_{N_PEOPLE}",
+            f"medley_bench_{n_items}_{N_PEOPLE}_{GENERATOR}",
             lambda empty: prepare("fill", n_items, {"DATABASE_URL": empty}),
         )
         environment = {"DATABASE_URL": url} | stack.enter_context(valkey_alone(work))

@@ -4,6 +4,7 @@ Space ids and dimensions stand in the SQL as literals: as parameters under a gen
 partial index of a space would not be used.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,8 +118,42 @@ def index_state(space: EmbeddingSpace) -> str:
     return "missing" if row is None else "valid" if row[0] else "invalid"
 
 
-def build_index(space: EmbeddingSpace) -> None:
+def copy_embeddings(
+    space: EmbeddingSpace, item_ids: Sequence[int] | np.ndarray, vectors: np.ndarray
+) -> None:
+    """Write vectors (n, d) of items that have none yet in a space, by COPY in binary form.
+
+    Of what was encoded nothing is kept, so that items are stale to an encoder.
+    """
+    rows = np.zeros(
+        len(item_ids),
+        np.dtype(
+            [("fields", ">i2"), ("size_1", ">i4"), ("item", ">i8"), ("size_2", ">i4"),
+             ("space", ">i8"), ("size_3", ">i4"), ("dimension", ">i2"), ("unused", ">i2"),
+             ("vector", ">f2", (space.dimension,)), ("size_4", ">i4")]
+        ),
+    )  # fmt: skip
+    rows["fields"], rows["size_1"], rows["size_2"] = 4, 8, 8
+    rows["item"], rows["space"] = item_ids, space.id
+    rows["size_3"], rows["dimension"] = 4 + 2 * space.dimension, space.dimension
+    rows["vector"] = vectors
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(
+            "COPY recommender_itemembedding (item_id, space_id, embedding, fingerprint)"
+            " FROM STDIN (FORMAT BINARY)"
+        ) as copy,
+    ):
+        copy.write(b"PGCOPY\n\xff\r\n\x00" + bytes(8))
+        copy.write(rows.tobytes())
+        copy.write(b"\xff\xff")
+
+
+def build_index(space: EmbeddingSpace, *, memory_mb: int = 512) -> None:
     """Make the HNSW cosine index of a space, without blocking writers. Call in autocommit.
+
+    memory_mb  in which it is built: of what does not fit, some 1,600 bytes a vector of 384
+               dimensions, the rest is put in through the disk, many times slower
 
     An interrupted concurrent build leaves an invalid index, which IF NOT EXISTS would keep for
     ever: so it is dropped and built again.
@@ -129,7 +164,7 @@ def build_index(space: EmbeddingSpace) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
         cursor.execute("SET lock_timeout = 0")
-        cursor.execute("SET maintenance_work_mem = '512MB'")
+        cursor.execute(f"SET maintenance_work_mem = '{int(memory_mb)}MB'")
         if state == "invalid":
             cursor.execute(f"DROP INDEX CONCURRENTLY {it.index}")
         cursor.execute(
