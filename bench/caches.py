@@ -13,14 +13,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from bench.site import free_port, scratch_database
 
 
 @contextlib.contextmanager
-def encoder_process(port: int) -> Iterator[None]:
+def encoder_process(url: str) -> Iterator[None]:
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "encoder", "--port", str(port)], stdout=subprocess.DEVNULL
+        [sys.executable, "manage.py", "encoder", "--port", str(urlsplit(url).port)],
+        stdout=subprocess.DEVNULL,
     )
     try:
         yield
@@ -29,7 +31,7 @@ def encoder_process(port: int) -> Iterator[None]:
         process.wait(20)
 
 
-def main(n_items: int, rounds: int) -> None:
+def main(n_items: int, rounds: int, processes: contextlib.ExitStack) -> None:
     import django
 
     os.environ["LOG_LEVEL"] = "ERROR"
@@ -58,6 +60,7 @@ def main(n_items: int, rounds: int) -> None:
     settings.API_CALLS_A_MINUTE = settings.API_CALLS_A_MINUTE_FROM_ONE_ADDRESS = 0
     call_command("migrate", verbosity=0)
     catalogue.fill(n_items, n_people=100, likes=30)
+    processes.enter_context(encoder_process(settings.ENCODER_URL))
     at_work = encoder()
     EmbeddingSpace.objects.update(
         backend="transformers",
@@ -123,7 +126,7 @@ def main(n_items: int, rounds: int) -> None:
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recsite.settings")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as recsite.wsgi has it
-    port = free_port()
-    os.environ["ENCODER_URL"] = f"http://127.0.0.1:{port}/v1"
-    with scratch_database(), encoder_process(port):
-        main(int(sys.argv[1]), int(sys.argv[2]))
+    os.environ["ENCODER_URL"] = f"http://127.0.0.1:{free_port()}/v1"
+    os.environ.setdefault("STATEMENT_TIMEOUT_MS", "60000")  # of filling, on a busy machine
+    with scratch_database(), contextlib.ExitStack() as processes:
+        main(int(sys.argv[1]), int(sys.argv[2]), processes)
