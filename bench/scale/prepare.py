@@ -4,8 +4,8 @@
     python -m bench.scale.prepare note FILE
 
 DATABASE_URL names the database. The first fills it (bench/catalogue.py) and trains on it. The
-second learns the people that are measured, gives them tokens, and notes the statements that a
-request sends: FILE gets the JSON of a Prepared.
+second takes back what an earlier run left, learns the people that are measured, gives them tokens,
+and notes the statements that a request sends: FILE gets the JSON of a Prepared.
 """
 
 import json
@@ -74,6 +74,12 @@ def prepare() -> Prepared:
     from recommender.store.candidates import nearest_passing
 
     call_command("migrate", verbosity=0)  # what was kept may be of an earlier release
+    with connection.cursor() as cursor:  # what was left by whoever was measured before
+        cursor.execute("SET statement_timeout = 0")
+        cursor.execute("TRUNCATE recommender_served CASCADE")
+        cursor.execute("DELETE FROM catalog_feedback WHERE kind <> 'like'")
+        cursor.execute("RESET statement_timeout")
+    get_token_model().objects.all().delete()
     n_items, n_people = Item.objects.count(), User.objects.count()
     for position, kind in enumerate(SCENARIOS, 1):
         Scenario.objects.get_or_create(slug=kind, defaults={"kind": kind, "position": position})
