@@ -45,6 +45,7 @@ def installation():
         os.chmod(folder, 0o711)
         os.environ["MEDLEY_DATA"] = f"{folder}/data"
         os.environ["EMBEDDING_BACKEND"] = "hashing"
+        os.environ["OMP_NUM_THREADS"] = "1"  # as recsite.local.processes has it
         services.start(lambda line: None)
         try:
             yield

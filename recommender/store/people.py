@@ -340,11 +340,17 @@ def people_learned_of(after: int, *, limit: int) -> list[int]:
 
 
 def _still(user_id: int, agreed: bool) -> bool:
-    """Whether a person is there and of the same mind; if so, that holds until the commit."""
+    """Whether a person is there and of the same mind; if so, that holds until the commit.
+
+    What was learned need not wait for the disk: the job is closed by a commit that does, and a
+    crash before that leaves it to be done again. An outer transaction waits as it would have.
+    """
+    commit = "1" if connection.savepoint_ids else "set_config('synchronous_commit', 'off', true)"
     with connection.cursor() as cursor:
         # The lock that consent is changed under, so whoever did has committed before the next read.
         cursor.execute(
-            "SELECT 1 FROM catalog_user WHERE id = %s AND erased_at IS NULL FOR NO KEY UPDATE",
+            f"SELECT {commit} FROM catalog_user WHERE id = %s AND erased_at IS NULL"
+            " FOR NO KEY UPDATE",
             [user_id],
         )
         return cursor.fetchone() is not None and agrees(user_id) == agreed

@@ -4,8 +4,10 @@ import pytest
 from django.db import connection, transaction
 
 from catalog.signals import feedback_recorded
-from recommender import interests, learn, store
+from recommender import interests, jobs, learn, store, tasks
+from recommender.models import Job
 from recommender.recommend import recommend
+from recommender.store import people
 from tests.factories import embed_and_learn, give, make_item
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,3 +69,27 @@ def test_within_a_transaction_of_somebody_else_it_is_theirs_to_say(alice, noted)
         recommend(alice.pk)
         assert setting() == "on"
     assert noted == {"list": "on"}
+
+
+def test_what_is_learned_waits_when_its_work_is_closed_and_not_before(alice, monkeypatch):
+    items = [make_item(f"kettle {n}") for n in range(5)]
+    embed_and_learn()
+    give(alice, items[0])
+    found = {}
+
+    def noted(module, name):
+        work = getattr(module, name)
+
+        def noting(*args, **named):
+            done = work(*args, **named)
+            found[name] = setting()
+            return done
+
+        monkeypatch.setattr(module, name, noting)
+
+    noted(people, "replace_interests")
+    noted(jobs, "close")
+    [job] = Job.objects.filter(kind="learn")
+    tasks.learn_people([job.pk])
+    assert found == {"replace_interests": "off", "close": "on"}
+    assert setting() == "on"
