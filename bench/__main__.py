@@ -131,7 +131,7 @@ def scale(options: argparse.Namespace) -> None:
         run.Options(
             part,
             options.items or run.SIZES[part],
-            options.rounds or run.ROUNDS,
+            options.rounds or run.ROUNDS[part],
             run.REQUESTS[part] if options.requests is None else options.requests,
         )
     )

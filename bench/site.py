@@ -81,6 +81,7 @@ def web(port: int, command: str = "", **environment: str) -> Iterator[subprocess
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PORT": str(port),
             "LOG_LEVEL": "WARNING",
+            "GUNICORN_CMD_ARGS": "--log-level warning",
             "DATABASE_POOL": "True",
             "API_CALLS_A_MINUTE": "0",
             "API_CALLS_A_MINUTE_FROM_ONE_ADDRESS": "0",

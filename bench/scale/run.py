@@ -30,7 +30,7 @@ from recsite.local import services
 from recsite.local.memory import CHECKOUT, data_folder
 
 SIZES = {"scale": (10_000, 100_000), "million": (10_000, 1_000_000)}
-ROUNDS = 100
+ROUNDS = {"scale": 100, "million": 50}
 REQUESTS = {"scale": 20_000, "million": 0}  # for the memory of a web process
 KEPT = ("took", "rates", "recall", "missing", "memory", "pool")
 
@@ -45,7 +45,7 @@ class Options:
     @property
     def command(self) -> str:
         said = [f"--items={n}" for n in self.items if tuple(self.items) != SIZES[self.part]]
-        said += [f"--rounds={self.rounds}"] if self.rounds != ROUNDS else []
+        said += [f"--rounds={self.rounds}"] if self.rounds != ROUNDS[self.part] else []
         said += [f"--requests={self.requests}"] if self.requests != REQUESTS[self.part] else []
         if self.part == "million":
             return " ".join(["make bench-million", *([f'ARGS="{" ".join(said)}"'] if said else [])])
