@@ -57,6 +57,8 @@ PROMPTS_OF_CARDS: dict[str, dict[Role, str]] = {
     r"bge-(small|base|large)-zh(-v1\.5)?": {"query": "为这个句子生成表示以用于检索相关文章："},
     r"nomic-embed-text-v1(\.5)?": {"query": "search_query: ", "item": "search_document: "},
 }
+# Models that, by their card, are normalised over all dimensions before some are cut off.
+NORMED_BEFORE_CUT = r"nomic-embed-text-v1\.5"
 
 
 class TransformersEncoder:
@@ -145,6 +147,8 @@ class TransformersEncoder:
                 raise EncoderError(f"{folder}: the module {module['type']} is not supported")
 
         self._truncate_dim = truncate_dim
+        if truncate_dim and re.fullmatch(NORMED_BEFORE_CUT, served_name(self.name), re.IGNORECASE):
+            self._layers.append(_layer_norm)
         self._prompts = _prompts(folder, self.name, prompts)
         self._prompt_tokens = {role: self._count_prompt_tokens(role) for role in self._prompts}
         self.settings = {
@@ -159,6 +163,8 @@ class TransformersEncoder:
             "normalize": True,
             "dtype": str(self._model.dtype).removeprefix("torch."),
         }
+        if _layer_norm in self._layers:  # alone, or all digests of before would be others
+            self.settings["layer_norm"] = True
         # float32 and bfloat16 are one class: of e5-small their vectors have a cosine of 0.9998 even
         # when centred, so a worker with a GPU and an encoder process without one serve the same
         # space. Names lie outside, so that a folder may move.
@@ -319,6 +325,12 @@ def _normalize(vectors: "Tensor") -> "Tensor":
     import torch
 
     return torch.nn.functional.normalize(vectors, dim=1)
+
+
+def _layer_norm(vectors: "Tensor") -> "Tensor":
+    import torch
+
+    return torch.nn.functional.layer_norm(vectors, vectors.shape[1:])
 
 
 def _refuse_what_is_unsafe(folder: Path, inner: Path) -> None:

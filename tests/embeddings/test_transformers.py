@@ -211,6 +211,19 @@ def test_dimensions_are_cut_before_rows_are_made_unit(tmp_path):
     assert np.allclose(cut, expected, atol=1e-6)
 
 
+def test_a_model_whose_card_says_so_is_normalised_over_all_dimensions_before_it_is_cut(tmp_path):
+    folder = tiny_bert(tmp_path, normalize=False)
+    name = "nomic-ai/nomic-embed-text-v1.5"
+    whole, cut = vectors(folder, name=name), vectors(folder, name=name, truncate_dim=8)
+    moved = whole - whole.mean(axis=1, keepdims=True)
+    expected = moved[:, :8] / np.linalg.norm(moved[:, :8], axis=1, keepdims=True)
+    assert np.allclose(cut, expected, atol=1e-6)
+    plain = TransformersEncoder(folder, truncate_dim=8, prompts={})
+    normed = TransformersEncoder(folder, name=name, truncate_dim=8, prompts={})
+    assert differ(cut, plain.encode(TEXTS, role="item"))
+    assert normed.digest != plain.digest
+
+
 def test_a_model_cannot_be_cut_to_more_than_it_has(tmp_path):
     with pytest.raises(EncoderError, match="32 dimensions, it cannot be cut to 33"):
         TransformersEncoder(tiny_bert(tmp_path), truncate_dim=33)
