@@ -125,6 +125,16 @@ def test_what_was_hidden_since_it_was_found_is_not_shown(as_alice, shop, monkeyp
     assert len(shown) == 19
 
 
+def test_a_replica_searches_vectors_by_the_settings_that_the_primary_has_in_a_request(db):
+    options = dict(part.split("=") for part in replicas.SCAN.split() if part != "-c")
+    with connection.cursor() as cursor:
+        store.person_side(None)
+        for name, value in options.items():
+            cursor.execute("SELECT current_setting(%s)", [name])
+            assert cursor.fetchone() == (value,)
+    assert set(options) == {"hnsw.iterative_scan", "hnsw.ef_search", "hnsw.max_scan_tuples"}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_server_that_became_a_standby_is_left_and_writing_is_asked_for_again():
     from tests.conftest import client_of
