@@ -8,6 +8,7 @@ make bench ARGS=api
 make bench ARGS=caches
 make bench ARGS=diversify
 make bench ARGS=ingest
+make bench ARGS=load
 make bench ARGS="embedding --items=600"
 make bench ARGS=online
 make bench ARGS=web
@@ -51,6 +52,8 @@ def main() -> int:
         diversify.measure()
     if options.part in (None, "ingest"):
         measure(options, "ingest", sizes=[100_000])
+    if options.part in (None, "load"):
+        measure(options, "load", sizes=[100_000])
     if options.part == "embedding":  # ten minutes on a thread
         measure(options, "embedding", sizes=[5_000])
     if options.part in (None, "quality"):
@@ -109,6 +112,10 @@ TABLES = {
     "web": (
         "bench.web",
         "server | p50 ms, one client | p50 ms, 8 clients | p99 | lists a second | ratio | MB",
+    ),
+    "load": (
+        "bench.load",
+        "items | ours: load s | index s | by hand: COPY s | CREATE INDEX s | ratio",
     ),
     "steering": ("bench.steering", "a list with | items | p50 ms | ratio"),
     "caches": (

@@ -157,6 +157,15 @@ def memory(at: Site) -> Iterator[Row]:
 
 def others() -> Iterator[Row]:
     """What has a command and a table of its own, as it was measured last."""
+    for items, load, index, copied, by_hand, ratio in readme.rows("load")[-1:]:
+        yield Row(
+            "vectors of items: load + index (`ARGS=load`)",
+            items,
+            f"{load} + {index} s",
+            f"COPY + CREATE INDEX by hand: {copied} + {by_hand} s",
+            float(ratio),
+            most=1.3,
+        )
     for items, ours, beside, ratio, *_ in readme.rows("embedding")[-1:]:
         yield Row(
             "embedding through the worker path, texts a second (`ARGS=embedding`)",
