@@ -148,6 +148,9 @@ def database(url: str, name: str = "DATABASE_URL") -> dict:
             "options": f"-c statement_timeout={env_int('STATEMENT_TIMEOUT_MS', 5000)}"
             " -c lock_timeout=2000 -c idle_in_transaction_session_timeout=30000"
             f" {given.pop('options', '')}".rstrip(),
+            # From so many times on a statement of store.sql.bound_cursor() is planned no more. A
+            # pooler that hands a connection to another after each transaction knows of no plans.
+            "prepare_threshold": None if env_bool("TRANSACTION_POOLING", False) else 5,
             **given,
         },
     }

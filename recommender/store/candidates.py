@@ -25,6 +25,7 @@ from recommender.store.sql import (
     SHOWN,
     as_array,
     as_text,
+    bound_cursor,
     from_binary,
 )
 from recommender.store.steering import not_muted, which_apply
@@ -109,7 +110,7 @@ def _read_touched(
             "SELECT i.id, q.n FROM unnest(%s::uuid[]) WITH ORDINALITY q (uuid, n)"
             f" JOIN catalog_item i ON i.uuid = q.uuid AND {SHOWN}"
         )
-    with reader().cursor() as cursor:
+    with bound_cursor(reader()) as cursor:
         cursor.execute(
             "SELECT i.id, i.title, i.uuid, halfvec_send(e.embedding),"
             " CASE WHEN q.n <= %s THEN l.related_ids"
@@ -228,24 +229,25 @@ def find(
         params += given
     if not branches:
         return _empty(space)
-    say = " ".join(f"WHEN {n} THEN {source.weight:.6f}" for n, source in enumerate(sources))
+    # Whatever differs from list to list is a value, so that the text comes again.
+    weights = "{" + ",".join(f"{source.weight:.6f}" for source in sources) + "}"
     first, before = _matching(space, may, only)
     unwanted = " UNION SELECT id FROM catalog_item WHERE uuid = ANY(%s)" if without else ""
     applies, hold = which_apply(steering), which_hold(boosts)
-    given = [as_array(seen), *([list(without)] if without else []), *before, *params]
+    given = [as_array(seen), *([list(without)] if without else []), *before, *params, weights]
     read = (
         _COLUMNS.format(steers=applies.sql, boosted=hold.sql)
         + " FROM fused f JOIN catalog_item i ON i.id = f.item_id"
         + _JOINS.format(space=space.id if space else 0)
         + " ORDER BY f.score DESC, f.item_id"
     )
-    with reader().cursor() as cursor:
+    with bound_cursor(reader()) as cursor:
         cursor.execute(
             f"WITH seen AS MATERIALIZED (SELECT unnest(%s::bigint[]) AS id{unwanted}),{first}"
             f" found (item_id, source, rank) AS ({' UNION ALL '.join(branches)}),"
             " fused AS (SELECT f.item_id,"
             # Rounded as reciprocal_rank() is, so that equals are equal however they add up.
-            f" round(sum((CASE f.source {say} END) / ({CONSTANT} + f.rank)), 12) AS score,"
+            f" round(sum((%s::numeric[])[f.source + 1] / ({CONSTANT} + f.rank)), 12) AS score,"
             " bit_or(1::bigint << f.source) AS sources FROM found f"
             f" GROUP BY f.item_id ORDER BY score DESC, f.item_id LIMIT {int(limit)})"
             + (" SELECT item_id FROM fused ORDER BY score DESC, item_id" if bare else read),

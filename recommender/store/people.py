@@ -32,7 +32,7 @@ from recommender.store.interests import SILENCED, replace_interests, silenced_of
 from recommender.store.scenarios import HOME, PLACES, ROW, Place, places_of, scenario_in
 from recommender.store.served import SESSION, Session, packed, session_of
 from recommender.store.spaces import Space
-from recommender.store.sql import EF_SEARCH, LIVE, SCAN_TUPLES, UNWANTED, from_binary
+from recommender.store.sql import EF_SEARCH, LIVE, SCAN_TUPLES, UNWANTED, bound_cursor, from_binary
 from recommender.store.weights import CHANGED_WEIGHTS
 
 LATELY = timedelta(days=60)  # the last list is looked for among those; older parts are not read
@@ -154,7 +154,7 @@ def person_side(
     pages = (page.root, page.id, page.id, page.root, user_id) if page else ()
     waits = durable or connection.savepoint_ids
     commit = "current_setting('synchronous_commit')" if waits else "'off'"
-    with connection.cursor() as cursor:
+    with bound_cursor(connection) as cursor:
         cursor.execute(
             "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true),"
             f" set_config('hnsw.ef_search', '{EF_SEARCH}', true),"

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
+import psycopg
 from django.conf import settings
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 
 from catalog.models import LOCAL
 from catalog.services import AGREED
@@ -40,6 +43,22 @@ def counted() -> str:
 def of_counted(table: str) -> str:
     """Of a table by its alias or name: whether a row is of somebody who counts."""
     return f"{table}.user_id IN (SELECT u.id FROM catalog_user u WHERE {counted()})"
+
+
+class _Bound(psycopg.Cursor):
+    def execute(self, query, params=None):
+        return super().execute(query, params, binary=True)
+
+
+def bound_cursor(link: BaseDatabaseWrapper) -> CursorWrapper:
+    """A cursor of a connection for what every list asks: values go to the server beside the text.
+
+    So a text that comes again is planned no more (see prepare_threshold in the settings), and
+    vectors come in binary form. Django's own put values into the text, and read rows as text.
+    """
+    link.ensure_connection()
+    cursor = _Bound(link.connection)
+    return link.make_debug_cursor(cursor) if link.queries_logged else link.make_cursor(cursor)
 
 
 def as_text(vector: np.ndarray) -> str:
