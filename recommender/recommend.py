@@ -82,6 +82,7 @@ from recommender.store import (
     Found,
     Kept,
     Named,
+    Nearby,
     NewList,
     PersonSide,
     Place,
@@ -292,6 +293,8 @@ def recommend_rows(
         sides = [side, *store.sides_of_places(side, user_id, scenarios[1:])]
         read: dict[bool, tuple[Taste, Touched]] = {}
         drafts: list[_Draft] = []
+        # Each row may show some twins besides.
+        nearby = store.Nearby(slack=2 * (limit or LIMIT) * (len(scenarios) - 1))
         for page, slug, side in zip(pages, scenarios, sides, strict=True):
             place = _place_of_row(side, slug)
             terms = _terms(
@@ -309,7 +312,7 @@ def recommend_rows(
                 read[terms.by_date] = _read(terms)
             taste, known = read[terms.by_date]
             about = _about(place, None, taste, known)
-            drafts.append(_draft(terms, page, taste, known, about, keep=True))
+            drafts.append(_draft(terms, page, taste, known, about, keep=True, nearby=nearby))
         facts = store.facts([item for draft in drafts for item in draft.items], shown=True)
         store.put_served(
             user_id,
@@ -657,10 +660,17 @@ class _Draft:
 
 
 def _draft(
-    terms: _Terms, page: Page, taste: Taste, known: Touched, about: Named | None, *, keep: bool
+    terms: _Terms,
+    page: Page,
+    taste: Taste,
+    known: Touched,
+    about: Named | None,
+    *,
+    keep: bool,
+    nearby: Nearby | None = None,
 ) -> _Draft:
     side = terms.side
-    they = _candidates(terms, taste, known, about)
+    they = _candidates(terms, taste, known, about, nearby=nearby)
     found, pool = they.found, they.pool
     pull = pull_of(side.steering, found.steers)
     given = _given(terms, they, about)
@@ -721,7 +731,12 @@ def _draft(
 
 
 def _candidates(
-    terms: _Terms, taste: Taste, known: Touched, about: Named | None, only: Ask | None = None
+    terms: _Terms,
+    taste: Taste,
+    known: Touched,
+    about: Named | None,
+    only: Ask | None = None,
+    nearby: Nearby | None = None,
 ) -> _Candidates:
     """only: what is looked at, in the place of what the person and the scenario would find."""
     side, rules = terms.side, terms.rules
@@ -753,9 +768,9 @@ def _candidates(
             *side.seen,
             *(side.session.shown if side.session else []),
             *(known.ids if terms.items else []),
-            *terms.beside,
-            *([about.about.id] if about else []),
         ],
+        beside=[*terms.beside, *([about.about.id] if about else [])],
+        nearby=nearby,
         limit=size,
         only=terms.only,
         steering=side.steering,

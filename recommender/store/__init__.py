@@ -16,6 +16,7 @@ from recommender.store.calibrations import (
 from recommender.store.candidates import (
     Found,
     Named,
+    Nearby,
     Source,
     Touched,
     touched,
@@ -389,6 +390,7 @@ __all__ = [
     "site_rules",
     "what_passes",
     "Named",
+    "Nearby",
     "Touched",
     "touched",
     "Source",

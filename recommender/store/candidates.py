@@ -194,6 +194,8 @@ def find(
     steering: Sequence[Steer] = (),
     boosts: Sequence[Condition] = (),
     without: Sequence[UUID] = (),
+    beside: Sequence[int] = (),
+    nearby: "Nearby | None" = None,
     bare: bool = False,
 ) -> Found:
     """Candidates of all sources that may be shown, fused by reciprocal rank: one statement.
@@ -203,6 +205,9 @@ def find(
     steering  what it mutes is left out; of the rest it is told what it speaks of
     boosts    of each item found it is told which of these are true of it
     without   public ids of items that are left out as what was seen is
+    beside    ids of items that are left out too
+    nearby    what other lists of the same person found, so that none searches for it again: where
+              it has not all, one statement more
     bare      whether ids alone are read, which halves the time; all else of Found is empty then
     """
     muted = not_muted(steering)
@@ -224,7 +229,10 @@ def find(
         branches.append(f"(SELECT item_id, {number}, rank FROM ({text}) listed)")
         params += given
     if near:
-        text, given = _nearest(space, near, may)
+        if nearby is None:
+            text, given = _nearest(space, near, may)
+        else:
+            text, given = _near_again(nearby.near(space, near, may, seen), near, may)
         branches.append(f"({text})")
         params += given
     if not branches:
@@ -234,7 +242,13 @@ def find(
     first, before = _matching(space, may, only)
     unwanted = " UNION SELECT id FROM catalog_item WHERE uuid = ANY(%s)" if without else ""
     applies, hold = which_apply(steering), which_hold(boosts)
-    given = [as_array(seen), *([list(without)] if without else []), *before, *params, weights]
+    given = [
+        as_array([*seen, *beside]),
+        *([list(without)] if without else []),
+        *before,
+        *params,
+        weights,
+    ]
     read = (
         _COLUMNS.format(steers=applies.sql, boosted=hold.sql)
         + " FROM fused f JOIN catalog_item i ON i.id = f.item_id"
@@ -299,6 +313,69 @@ def _nearest(
             value
             for number, source in sources
             for value in (number, as_text(source.vector), int(source.limit))
+        ]
+        + [*may.params],
+    )
+
+
+class Nearby:
+    """What was found near each vector for one person, in one transaction.
+
+    The lists of a home screen look near the same vectors; each leaves out what those above it show.
+    """
+
+    def __init__(self, slack: int) -> None:
+        """slack  how many of those nearest a later list may leave out"""
+        self._slack = slack
+        self._found: dict[tuple, list[int]] = {}
+        self._sizes: dict[tuple, int] = {}  # how many were asked for
+
+    def near(
+        self,
+        space: Space,
+        sources: Sequence[tuple[int, Source]],
+        may: Condition,
+        seen: Sequence[int],
+    ) -> list[list[int]]:
+        """Of each source the ids nearest to its vector, of those not seen: one statement for all
+        that were not asked for before, none if all were."""
+        keys = [(source.vector.tobytes(), tuple(seen)) for _, source in sources]
+        new = {
+            key: replace(source, limit=source.limit + self._slack)
+            for key, (_, source) in zip(keys, sources, strict=True)
+            if self._sizes.get(key, 0) < source.limit
+        }
+        if new:
+            text, params = _nearest(space, list(enumerate(new.values())), may)
+            with bound_cursor(reader()) as cursor:
+                cursor.execute(
+                    "WITH seen AS MATERIALIZED (SELECT unnest(%s::bigint[]) AS id)"
+                    " SELECT source, array_agg(item_id ORDER BY rank)"
+                    f" FROM ({text}) n (item_id, source, rank) GROUP BY source",
+                    [as_array(seen), *params],
+                )
+                found = dict(cursor.fetchall())
+            for number, (key, source) in enumerate(new.items()):
+                self._found[key], self._sizes[key] = found.get(number, []), source.limit
+        return [self._found[key] for key in keys]
+
+
+def _near_again(
+    found: Sequence[Sequence[int]], sources: Sequence[tuple[int, Source]], may: Condition
+) -> tuple[str, list]:
+    """What _nearest() gives, of ids that were found before."""
+    asked = ", ".join(["(%s::int, %s::bigint[], %s::int)"] * len(sources))
+    return (
+        "SELECT n.item_id, q.source, n.rank"
+        f" FROM (VALUES {asked}) q (source, ids, size),"
+        " LATERAL (SELECT item_id, row_number() OVER (ORDER BY n) AS rank FROM"
+        " (SELECT w.id AS item_id, w.n FROM unnest(q.ids) WITH ORDINALITY w (id, n)"
+        f" JOIN catalog_item i ON i.id = w.id WHERE {may.sql} AND w.id {UNSEEN}"
+        " ORDER BY w.n LIMIT q.size) nearest) n",
+        [
+            value
+            for ids, (number, source) in zip(found, sources, strict=True)
+            for value in (number, as_array(ids), int(source.limit))
         ]
         + [*may.params],
     )

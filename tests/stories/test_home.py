@@ -104,8 +104,9 @@ def test_a_screen_reads_the_person_once_whatever_the_number_of_rows_and_items(
         ) as queries:
             ask(as_alice, HOME, scenarios="home,fresh,trending,because", limit=limit)
         counts.append(len([q for q in queries if "SAVEPOINT" not in q["sql"]]))
-    # token, person, the other places, what was touched, candidates of each row, facts, lists
-    assert counts == [3 + 1 + 4 + 2] * 2
+    # token, person, the other places, what was touched; what is near what was liked, once for all
+    # rows, and near what the last of them is about; candidates of each row; facts, lists
+    assert counts == [3 + 1 + 2 + 4 + 2] * 2
 
 
 def test_the_last_list_is_the_first_row(as_alice, alice, shop):
