@@ -1,6 +1,7 @@
 """What several statements share: conditions, and vectors on their way in and out."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import numpy as np
 import psycopg
@@ -46,8 +47,11 @@ def of_counted(table: str) -> str:
 
 
 class _Bound(psycopg.Cursor):
-    def execute(self, query, params=None):
-        return super().execute(query, params, binary=True)
+    def execute(self, query: str, params=None):
+        done = super().execute(query, params, binary=True)
+        if self._query is None:  # of one that is planned already; Django's log of queries reads it
+            self._query = SimpleNamespace(query=query.encode())
+        return done
 
 
 def bound_cursor(link: BaseDatabaseWrapper) -> CursorWrapper:
