@@ -110,7 +110,11 @@ class Shared:
                 if valkey.ask(lambda v: v.set(lock, 1, nx=True, ex=LOCK_SECONDS)):
                     # Another may have made it and freed the lock between the two.
                     found, left = self._held(key, digest, load)
-                    break
+                    if not found or left <= fresh:
+                        break
+                    self._let_go(lock)
+                    self._count(outcome)
+                    return found[0]
                 if found:
                     self._count("stale")
                     return found[0]
@@ -122,10 +126,6 @@ class Shared:
         except Away:
             self._count("without", "computed")
             return compute()
-        if found and left > fresh:
-            self._count(outcome)
-            self._let_go(lock)
-            return found[0]
         self._count("miss", "computed")
         try:
             value = compute()

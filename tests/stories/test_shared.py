@@ -26,7 +26,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def valkey(settings, monkeypatch):
+    """The real one, where nobody else keeps anything."""
     settings.SHARED_LISTS_SECONDS = 30
+    settings.SHARED_URL = f"{settings.SHARED_URL.rpartition('/')[0]}/9"
     monkeypatch.setattr(shared, "valkey", shared.Valkey())
     with Redis.from_url(settings.SHARED_URL) as link:
         forget_all(link)
