@@ -56,6 +56,8 @@ def main() -> int:
         measure(options, "load", sizes=[100_000])
     if options.part == "embedding":  # ten minutes on a thread
         measure(options, "embedding", sizes=[5_000])
+    if options.part == "curves":
+        measure(options, "curves", sizes=[10_000, 100_000])
     if options.part in (None, "quality"):
         from bench.quality import run
 
@@ -98,6 +100,11 @@ TABLES = {
         "bench.filters",
         "filter | items that pass | found too few | recall@200 | one search of 200 p50 ms | ratio"
         " | a whole list p50 ms | ratio",
+    ),
+    "curves": (
+        "bench.curves",
+        "items | m | ef_construction | build s | index MB"
+        " | recall@200, p50 ms at ef_search 40 | at 80 | at 120 | at 200 | at 400",
     ),
     "online": (
         "bench.online",

@@ -70,9 +70,12 @@ class SpaceAdmin(ReadOnly):
 
     @admin.display(description=gettext_lazy("index"))
     def index(self, obj: EmbeddingSpace) -> str:
-        return {"valid": _("valid"), "invalid": _("invalid"), "missing": _("missing")}[
-            store.index_state(obj)
-        ]
+        return {
+            "valid": _("valid"),
+            "building": _("being built"),
+            "invalid": _("invalid"),
+            "missing": _("missing"),
+        }[store.index_state(obj)]
 
 
 class ItemTopicForm(forms.ModelForm):

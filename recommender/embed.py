@@ -142,7 +142,10 @@ def switch(space: EmbeddingSpace, *, force: bool = False) -> ModelVersion | None
             f"{space.name} has vectors of {have} of {total} items: workers go on filling it, or"
             f" manage.py spaces fill {space.name} does it here"
         )
-    if store.index_state(space) != "valid":
+    state = store.index_state(space)
+    if state == "building":
+        raise Unready(f"the index of {space.name} is being built: activate it when that has ended")
+    if state != "valid":
         look_for_room()
     store.build_index(space)
     return activate_space(space)

@@ -107,15 +107,19 @@ def retire(space: EmbeddingSpace, *, rows_together: int = 10_000) -> None:
 
 
 def index_state(space: EmbeddingSpace) -> str:
-    """ "valid", "invalid" (a build was interrupted) or "missing"."""
+    """ "valid", "building", "invalid" (a build was interrupted) or "missing"."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
-            " WHERE c.relname = %s",
+            "SELECT i.indisvalid, EXISTS (SELECT 1 FROM pg_stat_progress_create_index p"
+            "   WHERE p.index_relid = c.oid)"
+            " FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relname = %s",
             [Space(space.id, space.dimension).index],
         )
         row = cursor.fetchone()
-    return "missing" if row is None else "valid" if row[0] else "invalid"
+    if row is None:
+        return "missing"
+    is_valid, is_being_built = row
+    return "valid" if is_valid else "building" if is_being_built else "invalid"
 
 
 def copy_embeddings(
@@ -149,17 +153,20 @@ def copy_embeddings(
         copy.write(b"\xff\xff")
 
 
-def build_index(space: EmbeddingSpace, *, memory_mb: int = 512) -> None:
+def build_index(
+    space: EmbeddingSpace, *, memory_mb: int = 512, m: int = 16, ef_construction: int = 128
+) -> None:
     """Make the HNSW cosine index of a space, without blocking writers. Call in autocommit.
 
     memory_mb  in which it is built: of what does not fit, some 1,600 bytes a vector of 384
                dimensions, the rest is put in through the disk, many times slower
+    m, ef_construction  of pgvector; bench/curves.py measures them
 
     An interrupted concurrent build leaves an invalid index, which IF NOT EXISTS would keep for
-    ever: so it is dropped and built again.
+    ever: so it is dropped and built again. One that another process builds is left to it.
     """
     state, it = index_state(space), Space(space.id, space.dimension)
-    if state == "valid":
+    if state in ("valid", "building"):
         return
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
@@ -170,7 +177,8 @@ def build_index(space: EmbeddingSpace, *, memory_mb: int = 512) -> None:
         cursor.execute(
             f"CREATE INDEX CONCURRENTLY {it.index} ON recommender_itemembedding"
             f" USING hnsw ((embedding::halfvec({it.dimension})) halfvec_cosine_ops)"
-            f" WITH (m = 16, ef_construction = 128) WHERE space_id = {it.id}"
+            f" WITH (m = {int(m)}, ef_construction = {int(ef_construction)})"
+            f" WHERE space_id = {it.id}"
         )
         for name in ("statement_timeout", "lock_timeout", "maintenance_work_mem"):
             cursor.execute(f"RESET {name}")
