@@ -139,8 +139,10 @@ def _copy_items(cursor, n_items: int) -> None:
     )
     cursor.execute(
         "INSERT INTO catalog_itemcreator (item_id, creator_id, position) SELECT i.id, c.id, 0"
-        " FROM catalog_item i JOIN (SELECT id, row_number() OVER (ORDER BY id) - 1 AS n,"
-        " count(*) OVER () AS total FROM catalog_creator) c ON c.n = mod(i.id, c.total)"
+        " FROM catalog_item i JOIN (SELECT id, row_number() OVER (ORDER BY id) - 1 AS n"
+        # A number on both sides of the equation would be a join of each with each.
+        " FROM catalog_creator) c ON c.n = mod(i.id, greatest(10, %s / 20))",
+        [n_items],
     )
 
 
