@@ -36,10 +36,16 @@ def connected(url: str, settings: Mapping[str, str]) -> psycopg.Connection:
     return link
 
 
-def searching(url: str, settings: Mapping[str, str], statements: Sequence[str]) -> Callable:
+def rows_of(link: psycopg.Connection, statement: str | Sequence) -> list[tuple]:
+    """Of a statement, or of a text and its values, which is sent and planned as a request does."""
+    text, values = (statement, None) if isinstance(statement, str) else statement
+    return link.cursor().execute(text, values, binary=True).fetchall()
+
+
+def searching(url: str, settings: Mapping[str, str], statements: Sequence) -> Callable:
     """One statement, its rows fetched and its vectors turned into an array."""
     link = connected(url, settings)
-    return lambda turn: vectors_of(link.execute(statements[turn % len(statements)]).fetchall())
+    return lambda turn: vectors_of(rows_of(link, statements[turn % len(statements)]))
 
 
 def asking(pool: urllib3.HTTPConnectionPool, asks: Sequence[Sequence]) -> Callable:

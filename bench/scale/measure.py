@@ -130,8 +130,8 @@ def recall_of(at: Served, say: Callable[[str], None]) -> None:
         at.pool = len(pairs[0][1])
 
 
-def _ids(link, statement: str) -> set[int]:
-    return {row[0] for row in link.execute(statement).fetchall()}
+def _ids(link, statement: str | list) -> set[int]:
+    return {row[0] for row in clients.rows_of(link, statement)}
 
 
 # What a visit is made of; each is asked for by somebody else, about another item.

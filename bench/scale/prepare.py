@@ -29,7 +29,7 @@ class Prepared:
     tokens: list[str]  # of the people measured
     items: list[str]  # public ids of some items
     settings: dict[str, str]  # of the search, as a request has them
-    candidates: list[str]  # the statement of each person's request for candidates
+    candidates: list[list]  # with its values, the statement of each person's request for candidates
     plain: list[str]  # one search of NEAREST with their vectors, by vectors that are like items
     plain_exact: list[str]
     found: dict[str, list[str]]  # by filter, ids of the NEAREST that pass, as a request searches
@@ -134,7 +134,7 @@ def prepare() -> Prepared:
     )
 
 
-def requested(people) -> tuple[list[str], dict[str, str]]:
+def requested(people) -> tuple[list[list], dict[str, str]]:
     """The statement that each person's request sends for candidates, and its settings."""
     from django.db import connection
 
@@ -144,11 +144,11 @@ def requested(people) -> tuple[list[str], dict[str, str]]:
 
     def note(execute, sql, params, many, context):
         if "found (item_id" in sql:
-            statements.append(complete(sql, params))
+            statements.append([sql, list(params)])
             settings.update(
                 connection.connection.execute(
                     "SELECT name, setting FROM pg_settings WHERE source IN ('client', 'session')"
-                    " AND (name LIKE 'hnsw.%' OR name = 'jit')"
+                    " AND (name LIKE 'hnsw.%' OR name IN ('jit', 'plan_cache_mode'))"
                 ).fetchall()
             )
         return execute(sql, params, many, context)
