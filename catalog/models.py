@@ -367,6 +367,15 @@ class Item(Identified):
                 name="item_newest_shown",
                 condition=Q(is_available=True, removed_at=None),
             ),
+            # What filters ask for most: among a million items few that pass are found by these.
+            *(
+                models.Index(
+                    fields=[name, "id"],
+                    name=f"item_{name}_shown",
+                    condition=Q(is_available=True, removed_at=None),
+                )
+                for name in ("price", "language")
+            ),
         ]
 
     def __str__(self) -> str:

@@ -38,6 +38,10 @@ COLUMNS: Mapping[str, str] = {
     "added": "(i.created_at AT TIME ZONE 'UTC')::date",
     "age_days": f"(extract(epoch FROM now() - {MOMENT}) / 86400)",
 }
+# The other way round, so that the index of what is newest answers it: younger is later.
+YOUNGER: Mapping[str, str] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+BORN = f"{MOMENT} {{later}} now() - %s::numeric * interval '1 day'"
+OLDEST, YOUNGEST = Decimal(1_000_000), Decimal(-4_000_000)  # days; years 1 to 9999 lie between
 # Rows that belong to an item, and what is asked of any of them.
 ROWS: Mapping[str, tuple[str, str]] = {
     "category": (
@@ -136,6 +140,9 @@ def _term(term: Term, params: list) -> str:
     if term.name.startswith(ATTRIBUTE):
         params += [term.name.removeprefix(ATTRIBUTE)] * 2
         return _test(ATTRIBUTES[term.field.type], term, params)
+    if term.name == "age_days" and term.operator in YOUNGER:
+        params.append(min(max(Decimal(_value(term)), YOUNGEST), OLDEST))
+        return BORN.format(later=YOUNGER[term.operator])
     if term.name not in ROWS:
         return _test(COLUMNS[term.name], term, params)
     rows, column = ROWS[term.name]

@@ -17,6 +17,7 @@ from recommender import embed, store
 from recommender.filtering.expression import Expression, Term, parse
 from recommender.filtering.fields import fields_with
 from recommender.store import Source, candidates
+from recommender.store.sql import SHOWN
 from tests.factories import make_item
 
 pytestmark = pytest.mark.django_db
@@ -254,3 +255,39 @@ def test_an_attribute_of_another_type_than_declared_is_missing(shelf):
         assert found(text, source) == []
         assert found(f"not {text}", source) == [item.pk]
     assert found("attr:made > 1900-01-01 or attr:made <= 1900-01-01", source) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [
+        ("price < 5", "item_price_shown"),
+        ('language = "zh"', "item_language_shown"),
+        ("age_days < 2.5", "item_newest_shown"),
+    ],
+)
+def test_what_filters_ask_for_most_is_found_by_an_index(db, text, index):
+    condition = store.condition_of(parse(text, FIELDS))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO catalog_item (uuid, source, external_id, kind, title, description,"
+            " language, url, image_url, currency, is_available, attributes, price, published_at)"
+            " SELECT gen_random_uuid(), 'many', n, 'item', 'Item ' || n, '',"
+            " CASE WHEN n % 100 = 0 THEN 'zh' ELSE 'en' END, '', '', '', true, '{}', n % 500,"
+            " now() - n * interval '1 day' FROM generate_series(1, 5000) n"
+        )
+        cursor.execute("ANALYZE catalog_item")
+        cursor.execute(
+            f"EXPLAIN SELECT i.id FROM catalog_item i WHERE {SHOWN} AND {condition.sql}",
+            condition.params,
+        )
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert index in plan
+    assert "Index Cond" in plan
+
+
+@pytest.mark.parametrize("days", ["100000000000", "-100000000000"])
+def test_an_age_beyond_all_calendars_is_compared_all_the_same(db, days):
+    item = make_item("old", published_at=datetime(1, 1, 2, tzinfo=UTC))
+    for comparison, expected in (("<", float(days) > 0), (">", float(days) < 0)):
+        condition = store.condition_of(parse(f"age_days {comparison} {days}", FIELDS))
+        assert store.passes(condition, item.pk) == expected
