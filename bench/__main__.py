@@ -12,6 +12,7 @@ make bench ARGS=load
 make bench ARGS="embedding --items=600"
 make bench ARGS=online
 make bench ARGS=web
+make bench ARGS=parts
 make bench ARGS=reach
 make bench ARGS="quality --data ml-100k --split loo --system popularity"
 """
@@ -44,6 +45,8 @@ def main() -> int:
         measure(options, "caches", sizes=[100_000])
     if options.part == "steering":
         steering(options)
+    if options.part == "parts":
+        measure(options, "parts", sizes=[100_000])
     if options.part == "web":
         measure(options, "web", sizes=[10_000])
     if options.part == "online":
@@ -116,6 +119,7 @@ TABLES = {
         "texts | a worker, texts/s | sentence-transformers, texts/s | ratio | largest difference"
         " of a vector's number",
     ),
+    "parts": ("bench.parts", "part | p50 ms | of it waiting for Postgres | share"),
     "web": (
         "bench.web",
         "server | p50 ms, one client | p50 ms, 8 clients | p99 | lists a second | ratio | MB",
