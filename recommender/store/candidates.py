@@ -26,6 +26,7 @@ from recommender.store.sql import (
     as_array,
     as_text,
     bound_cursor,
+    ef_search,
     from_binary,
 )
 from recommender.store.steering import not_muted, which_apply
@@ -302,8 +303,13 @@ def _nearest(
     """
     distance = f"{space.column} <=> q.vector"
     asked = ", ".join(["(%s::int, %s::halfvec, %s::int)"] * len(sources))
+    # No statement of its own: what is looked near is read after it was set.
+    asked = (
+        f"SELECT asked.* FROM (VALUES {asked}) asked,"
+        " (SELECT set_config('hnsw.ef_search', %s, true)) searched OFFSET 0"
+    )
     return (
-        f"SELECT n.item_id, q.source, n.rank FROM (VALUES {asked}) q (source, vector, size),"
+        f"SELECT n.item_id, q.source, n.rank FROM ({asked}) q (source, vector, size),"
         " LATERAL (SELECT item_id, row_number() OVER (ORDER BY distance, item_id) AS rank FROM"
         f" (SELECT e.item_id, {distance} AS distance FROM recommender_itemembedding e"
         " JOIN catalog_item i ON i.id = e.item_id"
@@ -314,7 +320,7 @@ def _nearest(
             for number, source in sources
             for value in (number, as_text(source.vector), int(source.limit))
         ]
-        + [*may.params],
+        + [str(ef_search(max(source.limit for _, source in sources))), *may.params],
     )
 
 

@@ -23,7 +23,8 @@ TOPICS = (
 # Ids of what an item of a statement about `catalog_item i` shares with others.
 SHARED_TOPICS = f"ARRAY(SELECT it.topic_id FROM {TOPICS} WHERE it.item_id = i.id AND t.is_shared)"
 MOMENT = "coalesce(i.published_at, i.created_at)"
-EF_SEARCH = 120  # of the lists of one request, each of which is shorter
+EF_SEARCH = 120  # of a usual request: its searches are fused, and hardly one is longer
+MOST_EF_SEARCH = 1_000  # that pgvector takes
 SCAN_TUPLES = 40_000  # how far a filtered vector search may go on
 
 
@@ -44,6 +45,16 @@ def counted() -> str:
 def of_counted(table: str) -> str:
     """Of a table by its alias or name: whether a row is of somebody who counts."""
     return f"{table}.user_id IN (SELECT u.id FROM catalog_user u WHERE {counted()})"
+
+
+def ef_search(limit: int) -> int:
+    """How many candidates HNSW keeps on its way to so many nearest: fewer than these, and the last
+    of them are found by going on from where it gave up, which misses some.
+
+    >>> ef_search(40), ef_search(500), ef_search(5000)
+    (120, 500, 1000)
+    """
+    return min(max(EF_SEARCH, int(limit)), MOST_EF_SEARCH)
 
 
 class _Bound(psycopg.Cursor):

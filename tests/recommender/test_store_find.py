@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -138,3 +139,25 @@ def test_without_sources_or_without_a_space_for_a_vector_nothing_is_found(ids):
     assert found() == []
     assert found(Source(weight=1, vector=np.ones(3, dtype=np.float32))) == []
     assert found(Source(weight=1, item_ids=[])) == []
+
+
+def test_the_index_looks_as_far_as_is_asked_for():
+    items = [make_item(f"item {n}") for n in range(60)]
+    embed.embed_everything()
+    active = store.active_space()
+    at = store.Space(active.id, active.dimension)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # else no index can be made
+        cursor.execute(f"DROP INDEX IF EXISTS {at.index}")
+        cursor.execute(
+            f"CREATE INDEX {at.index} ON recommender_itemembedding"
+            f" USING hnsw ((embedding::halfvec({at.dimension})) halfvec_cosine_ops)"
+            f" WHERE space_id = {at.id}"
+        )
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_sort = off")
+        # So the index gives no more rows than it looks at, and would give one.
+        cursor.execute("SET LOCAL hnsw.iterative_scan = off")
+        cursor.execute("SET LOCAL hnsw.ef_search = 1")
+    near = Source(weight=1, vector=store.embedding_of(at, items[0].pk), limit=50)
+    assert len(found(near, space=at)) == 50
