@@ -25,7 +25,7 @@ from bench import readme, site
 from bench.catalogue import GENERATOR
 from bench.scale import measure, report
 from bench.scale.measure import Served
-from bench.scale.prepare import N_PEOPLE, Prepared
+from bench.scale.prepare import MOST_TRAINED, N_PEOPLE, Prepared
 from recsite.local import services
 from recsite.local.memory import CHECKOUT, data_folder
 
@@ -61,7 +61,10 @@ def main(options: Options) -> None:
         print(f"{(datetime.now(UTC) - begun).seconds:>5} s  {text}", file=sys.stderr, flush=True)
 
     with contextlib.ExitStack() as stack:
-        sites = [stack.enter_context(served(n, work, say)) for n in options.items]
+        is_trained = max(options.items) <= MOST_TRAINED
+        sites = [
+            stack.enter_context(served(n, work, say, is_trained=is_trained)) for n in options.items
+        ]
         measure.one_by_one(sites, options.rounds, say)
         measure.all_at_once(sites, say)
         for at in sites:
@@ -104,7 +107,9 @@ def measured(at: Served) -> dict:
 
 
 @contextlib.contextmanager
-def catalogue_of(n_items: int, work: Path, say) -> Iterator[tuple[dict[str, str], Prepared]]:
+def catalogue_of(
+    n_items: int, work: Path, say, *, is_trained: bool = True
+) -> Iterator[tuple[dict[str, str], Prepared]]:
     """A catalogue of so many items, what is asked of it, and the environment of its site.
 
     The database is kept; the Valkey is its own and empty.
@@ -118,22 +123,22 @@ def catalogue_of(n_items: int, work: Path, say) -> Iterator[tuple[dict[str, str]
         environment = {"DATABASE_URL": url} | stack.enter_context(valkey_alone(work))
         say(f"{n_items:,} items: the people that are measured, and their statements")
         file = work / f"{n_items}-prepared.json"
-        prepare("note", file, environment)
+        prepare("note", file, environment, *(["trained"] if is_trained else []))
         yield environment, Prepared(**json.loads(file.read_text()))
 
 
 @contextlib.contextmanager
-def served(n_items: int, work: Path, say) -> Iterator[Served]:
+def served(n_items: int, work: Path, say, *, is_trained: bool) -> Iterator[Served]:
     """Such a catalogue with web processes."""
-    with catalogue_of(n_items, work, say) as (environment, prepared):
+    with catalogue_of(n_items, work, say, is_trained=is_trained) as (environment, prepared):
         port = site.free_port()
         with site.web(port, **environment) as process:
             yield Served(prepared, environment["DATABASE_URL"], port, process.pid)
 
 
-def prepare(what: str, argument: object, environment: dict[str, str]) -> None:
+def prepare(what: str, argument: object, environment: dict[str, str], *more: str) -> None:
     subprocess.run(
-        [sys.executable, "-m", "bench.scale.prepare", what, str(argument)],
+        [sys.executable, "-m", "bench.scale.prepare", what, str(argument), *more],
         env=os.environ | environment,
         check=True,
     )
