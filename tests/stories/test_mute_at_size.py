@@ -5,13 +5,13 @@ from uuid import UUID
 import numpy as np
 import pytest
 from django.db import connection, transaction
-from psycopg import ClientCursor
 
 from bench import catalogue
 from catalog.models import Category, Creator, Item
 from recommender import store
 from recommender.ranking.steered import Steer
 from recommender.store import Source
+from tests.statements import noted
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.django_db(transaction=True)]
 SIZE, NEAREST = 20_000, 200
@@ -54,14 +54,7 @@ def test_a_mute_keeps_the_vector_index_in_use_and_finds_what_is_near():
 def found_near(space, vector, steering) -> tuple[np.ndarray, str]:
     """Ids, and the statement that found them, by the settings of a request."""
     source = Source(weight=1, vector=vector, limit=NEAREST)
-    sent = []
-
-    def note(execute, sql, params, many, context):
-        if "found (item_id" in sql:  # with its values, which go to the server beside it
-            sent.append(ClientCursor(connection.connection).mogrify(sql, params))
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(note), transaction.atomic():
+    with noted("found (item_id") as sent, transaction.atomic():
         store.person_side(None)
         found = store.find(space, [source], seen=[], limit=NEAREST, steering=steering)
     return found.ids, sent[0]

@@ -8,6 +8,7 @@ from bench import catalogue
 from catalog.models import Item, User
 from recommender import learn, store, train
 from tests.conftest import client_of
+from tests.statements import noted
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.django_db(transaction=True)]
 
@@ -35,14 +36,15 @@ def test_six_statements_at_any_size(settings, n_items):
     client.get("/api/v1/recommendations/")  # a process reads what was learned once
     # 1 token and person, 2 person side, 3 items touched, 4 candidates, 5 facts to show,
     # 6 the list that is kept
-    body, sent = answered(client, limit=20)
+    with noted("found (item_id") as searches:
+        body, sent = answered(client, limit=20)
     assert len(sent) == 6, [sql[:100] for sql in sent]
     assert len(body["results"]) == 20
     assert body["diversity"]["pool_size"] == settings.POOL_SIZE
     assert {row["reason"]["kind"] for row in body["results"]} & {"voted", "similar"}
     if n_items == 100_000:
         with connection.cursor() as cursor:
-            cursor.execute("EXPLAIN " + next(sql for sql in sent if "found (item_id" in sql))
+            cursor.execute(f"EXPLAIN {searches[0]}")
             plan = "\n".join(row[0] for row in cursor.fetchall())
         assert store.Space(space.id, space.dimension).index in plan
         assert "Seq Scan on recommender_itemembedding" not in plan
