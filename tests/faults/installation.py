@@ -67,7 +67,8 @@ class Installation:
     def start_web(self) -> None:
         self.start(
             "gunicorn", "recsite.wsgi", "--bind", f"127.0.0.1:{self.port}", "--workers", "2",
-            "--worker-class", "gthread", "--threads", "4", "--no-control-socket",
+            "--worker-class", "gthread", "--threads", "4", "--keep-alive", "75",
+            "--no-control-socket",
         )  # fmt: skip
         wait_until(self.is_ready, 60)
 
