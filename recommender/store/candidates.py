@@ -274,7 +274,9 @@ def find(
         return _found(cursor.fetchall(), space)
 
 
-EXACT = 5_000  # matches of a filter, up to which their distances are all computed
+# Matches of a filter, up to which their distances are all computed: of n items the index reads
+# NEAREST / share of them to find so many that pass, so it costs as much at the root of n x NEAREST.
+EXACT, NEAREST = 5_000, 200
 UNSEEN = "NOT IN (SELECT id FROM seen)"
 FEW, MANY = "(SELECT are_few FROM counted)", "NOT (SELECT are_few FROM counted)"
 
@@ -284,9 +286,13 @@ def _matching(space: Space | None, may: Condition, only: Condition | None) -> tu
     if only is None:
         return "", ()
     return (
+        " exact AS MATERIALIZED (SELECT"
+        f" greatest({EXACT}, sqrt({NEAREST}.0 * greatest(reltuples, 0)))::int AS most"
+        " FROM pg_class WHERE oid = 'catalog_item'::regclass),"
         " matching AS MATERIALIZED (SELECT i.id, i.published_at, i.created_at FROM catalog_item i"
-        f" WHERE {may.sql} AND {only.sql} LIMIT {EXACT + 1}),"
-        f" counted AS MATERIALIZED (SELECT count(*) <= {EXACT} AS are_few FROM matching),"
+        f" WHERE {may.sql} AND {only.sql} LIMIT (SELECT most + 1 FROM exact)),"
+        " counted AS MATERIALIZED"
+        " (SELECT count(*) <= (SELECT most FROM exact) AS are_few FROM matching),"
         " near AS MATERIALIZED (SELECT e.item_id, e.embedding FROM matching m"
         f" JOIN recommender_itemembedding e ON e.item_id = m.id WHERE {FEW}"
         f" AND e.space_id = {int(space.id if space else 0)} AND e.item_id {UNSEEN}),",

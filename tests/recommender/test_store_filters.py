@@ -178,6 +178,7 @@ def space(request, shelf, monkeypatch) -> store.Space:
     """The space of the shelf; its matches are few to search, or too many to look at each."""
     if request.param == "many":
         monkeypatch.setattr(candidates, "EXACT", 2)
+        monkeypatch.setattr(candidates, "NEAREST", 0)
     embed.embed_everything()
     active = store.active_space()
     return store.Space(active.id, active.dimension)
@@ -195,6 +196,27 @@ def test_every_source_finds_the_best_of_what_passes(shelf, space):
     liked = [pk for pk in passes if shelf[pk]["popularity"]]
     by_popularity = sorted(liked, key=lambda pk: (-shelf[pk]["popularity"], pk))
     assert found(text, Source(weight=1, order="popular"), space=space) == by_popularity
+
+
+def test_more_matches_are_looked_at_each_where_the_catalogue_is_large(shelf, monkeypatch):
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE catalog_item")
+        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'catalog_item'::regclass")
+        assert cursor.fetchone()[0] >= len(shelf)
+    condition = store.condition_of(parse('category = "war"', FIELDS))
+    few = {}
+    for nearest in (0, 10_000):
+        monkeypatch.setattr(candidates, "EXACT", 2)
+        monkeypatch.setattr(candidates, "NEAREST", nearest)
+        ctes, params = candidates._matching(None, store.Condition("true", ()), condition)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "WITH seen AS (SELECT 0::bigint AS id WHERE false),"
+                f"{ctes.rstrip(',')} SELECT are_few FROM counted",
+                params,
+            )
+            (few[nearest],) = cursor.fetchone()
+    assert few == {0: False, 10_000: True}
 
 
 def test_what_was_seen_is_left_out_of_what_passes(shelf, space):
