@@ -123,7 +123,8 @@ TEMPLATES = [
 def database(url: str, name: str = "DATABASE_URL") -> dict:
     """An entry of DATABASES from a URL of libpq: several hosts, options behind a question mark."""
     usual = ImproperlyConfigured(f"{name}: use postgresql://user:password@host:port/name")
-    if urlsplit(url).scheme not in ("postgres", "postgresql"):
+    # Not by urlsplit, to which several hosts with brackets are none.
+    if url.partition("://")[0] not in ("postgres", "postgresql"):
         raise usual
     try:
         given = conninfo_to_dict(url)
@@ -148,14 +149,14 @@ def database(url: str, name: str = "DATABASE_URL") -> dict:
             "options": f"-c statement_timeout={env_int('STATEMENT_TIMEOUT_MS', 5000)}"
             " -c lock_timeout=2000 -c idle_in_transaction_session_timeout=30000"
             f" {given.pop('options', '')}".rstrip(),
-            # From so many times on a statement of store.sql.bound_cursor() is planned no more. A
-            # pooler that hands a connection to another after each transaction knows of no plans.
-            "prepare_threshold": None if env_bool("TRANSACTION_POOLING", False) else 5,
             **given,
         },
     }
 
 
+# From so many times on a statement of store.sql.bound_cursor() is planned no more. A pooler that
+# hands a connection to another after each transaction knows of no plans.
+PREPARE_AFTER = None if env_bool("TRANSACTION_POOLING", False) else 5
 DATABASES = {"default": database(DATABASE_URL)}
 # Copies that follow the primary: lists are looked for there while they are no further behind.
 REPLICAS = []

@@ -59,7 +59,12 @@ def ef_search(limit: int) -> int:
 
 class _Bound(psycopg.Cursor):
     def execute(self, query: str, params=None):
-        done = super().execute(query, params, binary=True)
+        # Of these alone: what reads a table row by row would keep its rows.
+        self.connection.prepare_threshold = settings.PREPARE_AFTER
+        try:
+            done = super().execute(query, params, binary=True)
+        finally:
+            self.connection.prepare_threshold = None
         if self._query is None:  # of one that is planned already; Django's log of queries reads it
             self._query = SimpleNamespace(query=query.encode())
         return done
@@ -68,7 +73,7 @@ class _Bound(psycopg.Cursor):
 def bound_cursor(link: BaseDatabaseWrapper) -> CursorWrapper:
     """A cursor of a connection for what every list asks: values go to the server beside the text.
 
-    So a text that comes again is planned no more (see prepare_threshold in the settings), and
+    So a text that comes again is planned no more (PREPARE_AFTER in the settings), and
     vectors come in binary form. Django's own put values into the text, and read rows as text.
     """
     link.ensure_connection()

@@ -161,3 +161,12 @@ def test_the_index_looks_as_far_as_is_asked_for():
         cursor.execute("SET LOCAL hnsw.ef_search = 1")
     near = Source(weight=1, vector=store.embedding_of(at, items[0].pk), limit=50)
     assert len(found(near, space=at)) == 50
+
+
+def test_what_every_list_asks_is_planned_once_and_nothing_else_is(ids):
+    for n in range(7):
+        found(Source(weight=1, item_ids=ids[n:]))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%fused%'")
+        assert cursor.fetchone() == (1,)
+    assert connection.connection.prepare_threshold is None
