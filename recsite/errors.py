@@ -103,7 +103,7 @@ def _known(error: Exception) -> tuple[int, str, str] | None:
         return STATUS_OF_REFUSAL.get(error.code, 400), error.code, error.message
     if isinstance(error, RequestDataTooBig):
         return 413, "too_large", _("The request is larger than 1 MB.")
-    if isinstance(error, OperationalError | InterfaceError) or _is_read_only(error):
+    if isinstance(error, OperationalError | InterfaceError) or _left_a_standby(error):
         log.error("the database did not answer: %s", error)
         return 503, "unavailable", _("Please try again in a moment.")
     if isinstance(error, DataError | UnicodeError | RecursionError | SuspiciousOperation):
@@ -112,8 +112,8 @@ def _known(error: Exception) -> tuple[int, str, str] | None:
     return None
 
 
-def _is_read_only(error: Exception) -> bool:
-    """Whether the server became a standby beneath an open connection, which is given up then: the
+def _left_a_standby(error: Exception) -> bool:
+    """Give up a connection whose server became a standby beneath it, and say whether it was so: the
     next one goes to the server that takes writes."""
     if isinstance(error, InternalError) and getattr(error.__cause__, "sqlstate", "") == READ_ONLY:
         if connection.connection is not None:

@@ -38,12 +38,14 @@ def find(
     only: Condition | None = None,
     steering: Sequence[Steer] = (),
     without: Sequence[UUID] = (),
+    beside: Sequence[int] = (),
     **others,
 ) -> Found:
     """candidates.find(), by orders that are shared where it makes no difference who asks."""
     is_anybody = not without and not any(steer.action == "mute" for steer in steering)
     if settings.SHARED_LISTS_SECONDS and is_anybody and all(s.vector is None for s in sources):
-        sources = by_shared(sources, only, seen=set(map(int, seen)), pool=limit)
+        left_out = {*map(int, seen), *map(int, beside)}
+        sources = by_shared(sources, only, seen=left_out, pool=limit)
     return candidates.find(
         space,
         sources,
@@ -52,6 +54,7 @@ def find(
         only=only,
         steering=steering,
         without=without,
+        beside=beside,
         **others,
     )
 
@@ -99,13 +102,7 @@ def shared_orders(sources: Sequence[Source], only: Condition | None) -> list[lis
 
     def load(kept: bytes) -> list[list[int]]:
         lists = json.loads(kept)
-        if (
-            not isinstance(lists, list)
-            or len(lists) != len(asked)
-            or not all(
-                type(one) is list and all(type(item) is int for item in one) for one in lists
-            )
-        ):
+        if type(lists) is not list or len(lists) != len(asked) or not all(map(_are_ids, lists)):
             raise ValueError("not a list of ids for each order")
         return lists
 

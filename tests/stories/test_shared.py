@@ -92,7 +92,7 @@ def test_candidates_are_those_of_the_tables(shop, settings, filter, seen):
         Source(weight=0.2, order="trending", limit=5),
     ]
     known = [item.pk for item in shop[:seen]]
-    asked = {"seen": known, "limit": 20, "only": only}
+    asked = {"seen": known[::2], "beside": known[1::2], "limit": 20, "only": only}
     from_tables = candidates.find(None, sources, **asked)
     for _ in ("cold", "warm"):
         found = store.find(None, sources, **asked)
