@@ -4,7 +4,7 @@ from typing import Protocol
 
 import numpy as np
 
-from recommender.candidates.signals import KINDS, WEIGHTS, rating_mean, signal
+from recommender.candidates.signals import WEIGHTS, signal_of_many
 
 DAY = 86_400.0
 
@@ -25,15 +25,4 @@ def signals(events: Events, weights: np.ndarray = WEIGHTS) -> np.ndarray:
 
     weights  (len(KINDS),) of each kind, here and below
     """
-    says = np.zeros(len(events.people), dtype=np.float32)
-    order = np.argsort(events.people, kind="stable")
-    bounds = np.flatnonzero(np.diff(events.people[order], prepend=-1, append=-1))
-    is_rating = events.kinds == KINDS.index("rating")
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
-        rows = order[start:end]
-        ratings = events.values[rows[is_rating[rows]]]
-        mean = rating_mean(ratings[~np.isnan(ratings)])
-        says[rows] = signal(
-            events.kinds[rows], events.values[rows], rating_mean=mean, weights=weights
-        )
-    return says
+    return signal_of_many(events.people, events.kinds, events.values, weights)

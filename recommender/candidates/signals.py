@@ -139,6 +139,28 @@ def rating_mean(values: np.ndarray) -> float:
     return float((values.sum() + USUAL_RATINGS * USUAL_RATING) / (values.size + USUAL_RATINGS))
 
 
+def signal_of_many(
+    people: np.ndarray, kinds: np.ndarray, values: np.ndarray, weights: np.ndarray = WEIGHTS
+) -> np.ndarray:
+    """(n,) float32: as signal(), ratings against the mean of the person who gave them.
+
+    people  (n,) whose each piece of feedback is
+
+    >>> people, stars = np.array([7, 7, 8]), np.array([5.0, 3.0, 3.0])
+    >>> says = signal_of_many(people, np.full(3, KINDS.index("rating")), stars)
+    >>> bool(says[1] < says[2])  # 3 stars of who gives more are less
+    True
+    """
+    says = signal(kinds, values, rating_mean=USUAL_RATING, weights=weights)
+    rated = np.flatnonzero(kinds == _RATING)  # of all else the mean says nothing
+    rated = rated[np.argsort(people[rated], kind="stable")]
+    starts = np.flatnonzero(np.diff(people[rated])) + 1
+    for mine in np.split(rated, starts) if len(rated) else ():
+        mean = rating_mean(values[mine])
+        says[mine] = signal(kinds[mine], values[mine], rating_mean=mean, weights=weights)
+    return says
+
+
 def decay(ages_days: np.ndarray, half_life_days: float) -> np.ndarray:
     """(n,) float32: 1 for today, half for every half-life. A clock ahead of ours counts as today.
 

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recommender.candidates.signals import KINDS, USUAL_RATING, WEIGHTS, rating_mean, signal
+from recommender.candidates.signals import (
+    KINDS,
+    WEIGHTS,
+    rating_mean,
+    signal,
+    signal_of_many,
+)
 
 # A like counts half after so many newer ones: order within a history says more than its dates.
 HALF_LIFE_ITEMS = 8.0
@@ -100,17 +106,7 @@ def read_affinities(
     owners  (n,) int64 from 0, whose each piece of feedback is; the others as of read_taste
     """
     numbers = np.array([_NUMBER[kind] for kind in kinds], dtype=np.int8)
-    rated = (numbers == _NUMBER["rating"]) & ~np.isnan(values)
-    says = np.zeros(len(numbers), dtype=np.float32)
-    # The mean of a person's ratings says something of their ratings alone.
-    others = ~rated
-    says[others] = signal(
-        numbers[others], values[others], rating_mean=USUAL_RATING, weights=weights
-    )
-    for owner in np.unique(owners[rated]).tolist():
-        mine = rated & (owners == owner)
-        mean = rating_mean(values[mine])
-        says[mine] = signal(numbers[mine], values[mine], rating_mean=mean, weights=weights)
+    says = signal_of_many(owners, numbers, values, weights)
     pairs, where = np.unique(np.stack([owners, item_ids]), axis=1, return_inverse=True)
     where = where.ravel()
     liking = np.bincount(where, weights=says, minlength=pairs.shape[1]).astype(np.float32)
