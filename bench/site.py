@@ -122,10 +122,6 @@ def megabytes(parent: int) -> float:
     return sum(int(_status(str(pid))["VmRSS"].split()[0]) for pid in workers(parent)) / 1024
 
 
-def loads_torch(parent: int) -> bool:
-    return any("libtorch" in Path(f"/proc/{pid}/maps").read_text() for pid in workers(parent))
-
-
 def _status(pid: str) -> dict[str, str]:
     try:
         with open(f"/proc/{pid}/status") as lines:
